@@ -1,0 +1,86 @@
+# Everything a newcomer needs: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := deploy/requirements
+PYTEST := $(BIN)/python -m pytest
+SOURCES := streams models_onnx topology tests
+N ?= 100000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test check unit simulate locks clean \
+	bench bench-ingest bench-pipeline bench-upsert bench-memory train
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(VENV)/.run ## the virtual environment, pinned and hashed, to run Cartograph
+setup-dev: $(VENV)/.dev ## the same, with what tests and checks need
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Cartograph needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+define install
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/$(1).txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+
+$(VENV)/.run: $(VENV)/bin/python $(LOCKS)/cpu.txt
+	@echo "setting up $(VENV) (a minute or two, once)"
+	$(call install,cpu)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python $(LOCKS)/dev.txt
+	@echo "setting up $(VENV) for development (a minute or two, once)"
+	$(call install,dev)
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: $(VENV)/bin/python $(LOCKS)/bench.txt
+	$(call install,bench)
+	@touch $@ $(VENV)/.dev $(VENV)/.run
+
+$(VENV)/.train: $(VENV)/bin/python $(LOCKS)/train.txt
+	$(call install,train)
+	@touch $@ $(VENV)/.dev $(VENV)/.run
+
+demo: $(VENV)/.run ## a real Kafka, a sample shop played through it, and the graph it built
+	$(BIN)/cartograph demo $(DEMO)
+
+test: $(VENV)/.dev ## the whole suite, real Kafka included
+	$(PYTEST)
+
+check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute, on every commit
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check --quiet $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(PYTEST) -q -m "not kafka and not slow" tests/unit tests/properties tests/contracts
+
+simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
+	$(BIN)/python -m tests.simulation --schedules $(N)
+
+bench: bench-ingest bench-pipeline bench-upsert bench-memory ## all benchmarks, each a table and .cartograph/bench/NAME.json
+bench-ingest: $(VENV)/.bench ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust
+	$(BIN)/python -m tests.bench.ingest
+bench-pipeline: $(VENV)/.dev ## the whole way of the data, events to facts
+	$(BIN)/python -m tests.bench.pipeline
+bench-upsert: $(VENV)/.dev ## GRAPH: totals a second, as the graph grows
+	$(BIN)/python -m tests.bench.upsert
+bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
+	$(BIN)/python -m tests.bench.memory
+
+train: $(VENV)/.train ## train both bundles again: make train DATA=folder
+	$(BIN)/python -m models_onnx.tagging.train --data $(DATA) --out models_onnx/bundles/tagging
+	$(BIN)/python -m models_onnx.cleaning.train --data $(DATA) --out models_onnx/bundles/cleaning
+
+locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
+	for name in cpu:cpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header $$(echo $${name#*:} | sed 's/[^,]*/--extra &/g; s/,/ /g') \
+	    pyproject.toml -o $(LOCKS)/$${name%%:*}.txt || exit 1; \
+	done
+
+clean: ## what was built and run here; never the virtual environment
+	rm -rf .cartograph .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

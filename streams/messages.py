@@ -1,0 +1,113 @@
+"""Keys and payloads of every total that one stage tells the next. READ WITH `route.py`.
+
+A key is its parts joined by NUL, owner first (`wire.join`); weeks are `wire.week_key`.
+
+| topic    | key                                         | n                          | payload  |
+|----------|---------------------------------------------|----------------------------|----------|
+| searched | query, a, week                              | shoppers who asked         | text     |
+| searched | query, b or c, product, week                | shoppers who then bought   |          |
+| bought   | product, b, week                            | shoppers who bought        |          |
+| bought   | product, w, other product, week             | shoppers who bought both   |          |
+| asked    | product, query, b or c, week                | shoppers who then bought   | Asked    |
+| together | other product, product, week                | shoppers who bought both   | Together |
+| claims   | product:P, f, relation, tail, source        | 1                          | Claimed  |
+| claims   | product:P, b, week                          | shoppers who bought        |          |
+| claims   | product:P, c, product:O, week               | shoppers who bought both   | With     |
+| claims   | type:T, n, week                             | purchases of T             |          |
+| claims   | type:T, v, value, week                      | ... with the value         |          |
+| claims   | type:T, i, relation, intent, week           | weight, asked for intent   |          |
+| claims   | type:T, x, value, relation, intent, week    | weight, both               | Why      |
+| claims   | type:T, t, type:O, week                     | co-purchases               | With     |
+| claims   | attr:A, u, value                            | products with the value    | text     |
+| facts    | fact id                                     | 1, or 0 when withdrawn     | Fact JSON|
+
+b: bought without a click on the result, weight 1. c: after a click on it, weight 2 (DESIGN: "a
+purchase of a result that was clicked weighs more"). A shopper adds at most 1 to each total.
+"""
+
+import msgspec
+
+ASKED, BOUGHT, CLICKED, WITH = b"a", b"b", b"c", b"w"
+WEIGHT = {BOUGHT: 1, CLICKED: 2}
+FACT, CO_BOUGHT, OF_TYPE, WITH_VALUE, WITH_INTENT, WITH_BOTH, CO_TYPE, USED_BY = (
+    b"f",
+    b"c",
+    b"n",
+    b"v",
+    b"i",
+    b"x",
+    b"t",
+    b"u",
+)
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True):
+    """What a query asks for, with those who asked it.
+
+    Attributes:
+        query: normalised text; only queries that k shoppers used get here.
+        intents: (relation, intent node, score 0..1), best first.
+        types: type slugs the query names, narrowest first.
+        values: value nodes the query names.
+        bundle: id of the tagging bundle.
+    """
+
+    query: str
+    intents: tuple[tuple[str, str, float], ...]
+    types: tuple[str, ...]
+    values: tuple[str, ...]
+    bundle: str
+
+
+class Together(msgspec.Struct, frozen=True, array_like=True):
+    """What the owner of a product tells the owner of one that was bought with it."""
+
+    type: str
+
+
+class Claimed(msgspec.Struct, frozen=True, array_like=True):
+    """A fact proposed of a product, by the catalog or by its text.
+
+    Attributes:
+        score: how sure the cleaner is, 0..1; verdict: accepted, held or rejected by it.
+        text: the value as it stood in the record.
+        field: catalog field, "title", "category".
+        bundles: ids of the bundles that had a say.
+    """
+
+    score: float
+    verdict: str
+    text: str
+    field: str
+    bundles: tuple[str, ...]
+
+
+class With(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of the other side of a co-purchase.
+
+    Attributes:
+        head_type, tail_type: type slugs, may be empty.
+        distance: between the two types in the ontology; -1 when one is unknown.
+        bought: purchases of the tail product, in steps (`scoring.step`); 0 between types.
+    """
+
+    head_type: str
+    tail_type: str
+    distance: int
+    bought: int
+
+
+class Why(msgspec.Struct, frozen=True, array_like=True):
+    """A sample of what stands behind an intent of a concept: lowest hashes first, at most 5."""
+
+    queries: tuple[str, ...]
+    products: tuple[str, ...]
+    bundles: tuple[str, ...]
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_asked = msgspec.msgpack.Decoder(Asked).decode
+decode_together = msgspec.msgpack.Decoder(Together).decode
+decode_claimed = msgspec.msgpack.Decoder(Claimed).decode
+decode_with = msgspec.msgpack.Decoder(With).decode
+decode_why = msgspec.msgpack.Decoder(Why).decode

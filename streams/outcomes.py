@@ -1,0 +1,9 @@
+"""How every input record ends (DESIGN, rule 8): nothing vanishes, and the counts add up."""
+
+USED = "used"
+LATE = "late"
+DUPLICATE = "duplicate"
+CAPPED = "capped"
+DEAD_LETTER = "dead_letter"
+STALE = "stale"  # a total that a newer one of its sender has overtaken, a marker, a tombstone
+OUTCOMES = (USED, LATE, DUPLICATE, CAPPED, DEAD_LETTER, STALE)

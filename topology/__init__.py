@@ -1,0 +1,1 @@
+"""What the graph means and how it is kept: node ids, facts, the ontology, the stores."""

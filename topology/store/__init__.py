@@ -1,0 +1,1 @@
+"""Where a partition's tables live: `memory` for tests and simulation, `rocksdb` for real."""
