@@ -1,0 +1,96 @@
+"""The topics of a graph on a real broker."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.broker import admin
+from streams.errors import TopicError
+from streams.topics import Names, plan, recreated
+
+
+def test_applying_a_plan_makes_what_it_says(kafka: str, topic_prefix: str) -> None:
+    planned = plan(Names(topic_prefix), 3, 1, retention_days=9)
+    applied = asyncio.run(admin.apply(kafka, planned))
+    assert applied.created == tuple(spec.name for spec in planned)
+    assert applied.existing == ()
+    assert applied.differences == ()
+    for spec in planned:
+        topic = applied.topics[spec.name]
+        assert (topic.partitions, topic.replication) == (spec.partitions, 1)
+        assert {name: topic.config[name] for name in spec.config} == dict(spec.config)
+        assert topic.topic_id is not None
+        assert len(topic.topic_id) == 32
+    ids = {topic.topic_id for topic in applied.topics.values()}
+    assert len(ids) == len(planned)
+
+
+def test_applying_again_changes_nothing(kafka: str, topic_prefix: str) -> None:
+    planned = plan(Names(topic_prefix), 2, 1)
+    first = asyncio.run(admin.apply(kafka, planned))
+    again = asyncio.run(admin.apply(kafka, planned))
+    assert again.created == ()
+    assert again.existing == first.created
+    assert again.topics == first.topics
+    assert recreated({n: t.topic_id or "" for n, t in first.topics.items()}, again.topics) == ()
+
+
+def test_only_what_is_missing_is_made_and_the_rest_is_compared(
+    kafka: str, topic_prefix: str, create_topic: Callable[..., str]
+) -> None:
+    facts = create_topic("facts", 5, {"cleanup.policy": "delete"})
+    applied = asyncio.run(admin.apply(kafka, plan(Names(topic_prefix), 2, 1)))
+    assert applied.existing == (facts,)
+    assert facts not in applied.created
+    assert applied.topics[facts].partitions == 5
+    assert applied.topics[facts].config["cleanup.policy"] == "delete"
+    assert {difference.topic for difference in applied.differences} == {facts}
+    blocking = [difference.words for difference in applied.differences if difference.blocking]
+    assert any("has 5 partitions, the graph wants 2" in words for words in blocking)
+    assert any("cleanup.policy is delete, planned is compact" in words for words in blocking)
+
+
+def test_a_topic_that_was_deleted_and_made_again_is_noticed(kafka: str, topic_prefix: str) -> None:
+    names = Names(topic_prefix)
+    planned = [spec for spec in plan(names, 2, 1) if spec.topic.name in ("events", "claims")]
+
+    async def recreate_events() -> tuple[admin.Applied, admin.Applied]:
+        before = await admin.apply(kafka, planned)
+        client = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await client.start()
+        try:
+            await client.delete_topics([names.events])
+        finally:
+            await client.close()
+        while names.events in await admin.describe(kafka, [names.events]):
+            await asyncio.sleep(0.02)
+        return before, await admin.apply(kafka, planned)
+
+    before, after = asyncio.run(recreate_events())
+    assert after.created == (names.events,)
+    known = {name: topic.topic_id or "" for name, topic in before.topics.items()}
+    (difference,) = recreated(known, after.topics)
+    assert difference.topic == names.events
+
+
+def test_what_kafka_refuses_is_told(kafka: str, topic_prefix: str) -> None:
+    spec = plan(Names(topic_prefix), 1, 2)[0]
+    with pytest.raises(TopicError, match=r"(?i)replication factor"):
+        asyncio.run(admin.apply(kafka, [spec]))
+    wrong = replace(spec, replication=1, config={"cleanup.policy": "never"})
+    with pytest.raises(TopicError, match=r"cleanup\.policy"):
+        asyncio.run(admin.apply(kafka, [wrong]))
+
+
+def test_two_processes_may_apply_the_same_plan_at_once(kafka: str, topic_prefix: str) -> None:
+    planned = plan(Names(topic_prefix), 2, 1)
+
+    async def both() -> list[admin.Applied]:
+        return await asyncio.gather(*(admin.apply(kafka, planned) for _ in range(2)))
+
+    first, second = asyncio.run(both())
+    assert first.topics == second.topics
+    assert len(first.topics) == len(planned)
