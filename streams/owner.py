@@ -40,6 +40,12 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Kept).decode
 
 
+def kept_of(state: State) -> Kept | None:
+    """What a store says of itself; None for an empty one."""
+    row = state.get("meta", b"kept")
+    return None if row is None else _decode(row)
+
+
 def without_incarnation(row: bytes) -> bytes:
     """The row of a store as a checkpoint keeps it: whoever restores it sends everything again."""
     kept = _decode(row)

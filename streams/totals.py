@@ -201,7 +201,9 @@ class Outbox:
             cycle.swept = True
         end = cycle.place + max(limit - len(messages), 1)
         for name in cycle.names[cycle.place : end]:
-            messages.append(self._message(name, self._state.get("totals", name)))
+            row = self._state.get("totals", name)
+            if row is None or cycle.floor is None:  # a sweep has sent all but the zeros already
+                messages.append(self._message(name, row))
         cycle.place = end
         if end >= len(cycle.names) and not cycle.done:
             for name in sorted(cycle.notes):

@@ -9,10 +9,10 @@ from streams.errors import SourceError
 from streams.sample.make import PLANTED, Planted
 from streams.sample.shop import Bond
 from topology.canonical import intent_of, value_of
-from topology.facts import ACCEPTED, Fact
+from topology.facts import ACCEPTED, Fact, parse_node
 from topology.ontology import Ontology
 
-Triple = tuple[str, str]  # concept, intent
+Triple = tuple[str, str]  # concept, what is wanted
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -59,9 +59,11 @@ def score(facts: Iterable[Fact], answers: Planted, ontology: Ontology) -> Score:
     support: dict[Triple, int] = {}
     for fact in facts:
         if fact.head.startswith("concept:") and fact.tail.startswith("intent:"):
-            triple = fact.head, fact.tail
-            status[triple] = fact.status
-            support[triple] = fact.counts.get("both", 0)
+            # The kind is left out: "gym" may be read as a place or as an activity.
+            triple = fact.head, parse_node(fact.tail).name
+            if status.get(triple) != ACCEPTED:
+                status[triple] = fact.status
+            support[triple] = support.get(triple, 0) + fact.counts.get("both", 0)
     accepted = {triple for triple, found in status.items() if found == ACCEPTED}
     ranked = sorted(support, key=lambda triple: (-support[triple], triple))
     frequent = set(ranked[: len(accepted)])
@@ -95,7 +97,7 @@ def _triple(bond: Bond, ontology: Ontology) -> Triple:
             f"planted association {_words(bond)} does not fit the ontology: this sample was made "
             "for another one"
         )
-    return value.narrows(kind), intent
+    return value.narrows(kind), parse_node(intent).name
 
 
 def _words(bond: Bond) -> str:

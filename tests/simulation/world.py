@@ -22,7 +22,7 @@ ALL = 10**9
 Key = tuple[str, int]  # stage or topic, partition
 
 
-class Wrong(Exception):
+class WrongError(Exception):
     """The graph is not what the events and the catalog say."""
 
 
@@ -42,7 +42,7 @@ class Models(NamedTuple):
 
 
 class Process:
-    """A process that believes it owns a partition: its store and what it sent that has not landed."""
+    """A process that believes it owns a partition: its store, and what has not landed yet."""
 
     def __init__(self, world: World, key: Key, store: MemoryStore, *, boot: str) -> None:
         self.world, self.key, self.store = world, key, store
@@ -97,7 +97,7 @@ class Process:
             )
             self.owner.learn(answers)
         else:
-            raise Wrong(f"{self.key} never stops asking")
+            raise WrongError(f"{self.key} never stops asking")
         self.owner.commit()
 
     def calm(self) -> None:
@@ -130,7 +130,7 @@ class Process:
             self.world.append(log, message)
             if heard or not first:
                 self.unheard -= 1
-            else:  # an idempotent producer repeats at once and in order: the log sees it once or twice
+            else:  # an idempotent producer repeats at once and in order
                 queue.appendleft((message, False))
                 break
 
@@ -187,7 +187,7 @@ class World:
         self.tell(f"{log} {len(self.logs[log]) - 1}: {message.key!r} {message.value[:40]!r}")
 
     def compact(self, log: Key, end: int = ALL) -> None:
-        """Only the last record of a key is left before `end`; sources of events are not compacted."""
+        """Only the last record of a key is left before `end`; events are never compacted."""
         rows = self.logs[log]
         last = {row[0]: place for place, row in enumerate(rows[:end]) if row}
         for place, row in enumerate(rows[:end]):
@@ -195,7 +195,12 @@ class World:
                 rows[place] = None
 
     def replace(
-        self, key: Key, durable: dict[str, dict[bytes, bytes]], *, boot: str | None = None, alive=False
+        self,
+        key: Key,
+        durable: dict[str, dict[bytes, bytes]],
+        *,
+        boot: str | None = None,
+        alive=False,
     ) -> None:
         """Another process takes the partition, on a copy of what is durable."""
         old = self.owners_of[key]
@@ -214,7 +219,7 @@ class World:
         self.replace(key, process.store.durable)
         return True
 
-    def do(self, name: str, key: Key, n: int, zombie: bool) -> None:  # noqa: C901
+    def do(self, name: str, key: Key, n: int, zombie: bool) -> None:
         """One step of a schedule; one that cannot be taken now does nothing."""
         zombies, saved = self.zombies[key], self.saved[key]
         inputs = self.parts[key[0]].inputs
@@ -309,7 +314,7 @@ class World:
                 self.owners_of[key].calm()
             if not any([self.work(self.owners_of[key], count) for key in self.keys]):
                 return
-        raise Wrong("the owners never come to rest")
+        raise WrongError("the owners never come to rest")
 
 
 def _checkpoint(durable: dict[str, dict[bytes, bytes]]) -> dict[str, dict[bytes, bytes]]:

@@ -85,7 +85,9 @@ def test_every_word_of_the_shop_is_known_to_the_ontology():
         for intent, phrase in kind.intents:
             assert intent_of(ontology, intent, phrase), phrase
         for name in kind.attributes:
-            assert ontology.attribute_of(lexicon.fields[name]) == attribute_of(name), name
+            found = ontology.attribute_of(lexicon.fields[name])
+            assert found is not None, name
+            assert found.name == attribute_of(name), name
             for value in lexicon.values[name]:
                 assert value_of(ontology, attribute_of(name), value), value
 

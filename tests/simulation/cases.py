@@ -1,0 +1,279 @@
+"""Random small worlds: what happens in them, and what the graph must be in the end.
+
+The oracle counts by brute force from the *set* of events (`windows.standing`) and closes the gate
+of k shoppers by hand; then it tells PRODUCTS and GRAPH the final totals and the latest records
+once, in one partition, without a fault. The pipeline under test gets there by every detour.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from models_onnx.fakes import FakeCleaner, FakeTagger
+from models_onnx.spans import Text
+from streams.events import (
+    Click,
+    Event,
+    Product,
+    Purchase,
+    Return,
+    Search,
+    encode_event,
+    encode_product,
+)
+from streams.graph import build_graph
+from streams.messages import ASKED, encode
+from streams.products import ProductSettings, build_products
+from streams.queries import QuerySettings, asked_of, build_queries
+from streams.shoppers import build_shoppers
+from streams.topics import partition_of
+from streams.windows import MINUTE_MS, WindowSettings, query_hash, standing
+from streams.wire import Sent, encode_total, join
+from tests.simulation.world import Models, Part, World
+from topology.graph import Graph
+from topology.ontology import Ontology, default_ontology
+from topology.scoring import ScoringSettings
+
+PARTITIONS = 2
+K = 2
+DAY_MS = 1_440 * MINUTE_MS
+START_MS = 1_741_564_800_000  # a Monday
+WINDOWS = WindowSettings(keep_ms=5 * DAY_MS, minute_events=3, basket=3, cache_shoppers=2)
+# Everything is a fact at once, so that small worlds have some.
+SCORING = ScoringSettings(z=0.5, floor=0.5, min_support=1.0, min_products=1)
+LEXICON = {
+    "product_type": ("shoes", "socks", "running shoes"),
+    "color": ("red", "blue"),
+    "feature": ("waterproof",),
+    "audience": ("nurses", "men"),
+}
+QUERIES = ("red shoes for nurses", "shoes for nurses", "waterproof shoes", "socks for men", "gift")
+TITLES = (
+    "Red Shoes",
+    "Blue Socks",
+    "waterproof running shoes",
+    "red waterproof shoes",
+    "thing",
+    "",
+)
+MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON))
+STEPS = {
+    **{
+        "arrive": 8,
+        "work": 14,
+        "read": 8,
+        "send": 6,
+        "land": 7,
+        "compact": 3,
+        "watch": 1,
+        "save": 2,
+    },
+    **{"crash": 3, "boot": 0.7, "restore": 1, "depose": 1.5, "hand back": 1, "claim again": 0.6},
+    **{"end": 0.5, "late claim": 0.4, "late send": 3, "lost send": 0.7, "calm": 1},
+}
+
+
+@cache
+def ontology() -> Ontology:
+    return default_ontology()
+
+
+def parts() -> dict[str, Part]:
+    """The real stages, wired as in the product."""
+    tagging, cleaning = MODELS.tagger.bundle_id, MODELS.cleaner.bundle_id
+    letters = ("dead-letters",)
+    return {
+        "shoppers": Part(("events",), ("searched", "bought", *letters), build_shoppers(WINDOWS)),
+        "queries": Part(
+            ("searched",),
+            ("asked", *letters),
+            build_queries(QuerySettings(k=K, bundle=tagging), ontology()),
+        ),
+        "products": Part(
+            ("catalog", "bought", "asked", "together"),
+            ("together", "claims", *letters),
+            build_products(
+                ProductSettings(tagging_bundle=tagging, cleaning_bundle=cleaning), ontology()
+            ),
+        ),
+        "graph": Part(
+            ("claims", "verdicts"), ("facts", *letters), build_graph(SCORING, ontology())
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Case:
+    """A world and a schedule.
+
+    Attributes:
+        events: in order of arrival, with the partition's order kept.
+        catalog: (ROUTE process, record) in order of arrival.
+        steps: (name, place of the owner, n, zombie).
+    """
+
+    events: tuple[Event, ...]
+    catalog: tuple[tuple[str, Product], ...]
+    steps: tuple[tuple[str, int, int, bool], ...]
+
+
+def make_case(rng: Random) -> Case:
+    """A small random world; times cluster, so that sessions, lateness and weeks all happen."""
+    people = rng.choice((2, 3, 5))
+    names = [f"p{n}" for n in range(rng.choice((1, 2, 3)))]
+    asked = rng.sample(QUERIES, rng.choice((1, 2)))
+    moments = [rng.randrange(9) * DAY_MS + rng.randrange(1_440) * MINUTE_MS for _ in range(2)]
+    events: list[Event] = []
+    for number in range(rng.randint(2, 12)):
+        at_ms = START_MS + rng.choice(moments) + rng.randrange(60) * MINUTE_MS
+        who = f"s{rng.randrange(people)}"
+        events += _visit(rng, f"e{number}", at_ms, who, names, asked)
+    events.sort(key=lambda event: event.at_ms + rng.uniform(0, WINDOWS.allowance_ms))
+    for _ in range(rng.randrange(3)):
+        place = rng.randrange(len(events))
+        events.insert(rng.randint(place + 1, len(events)), events[place])
+    if rng.random() < 0.5:
+        late = Purchase("late", START_MS - DAY_MS, f"s{rng.randrange(people)}", names[0])
+        events.insert(rng.randint(0, len(events)), late)
+    catalog, stamps = [], dict.fromkeys(names, 0)
+    for _ in range(rng.randint(1, 7)):
+        name = rng.choice(names)
+        stamps[name] += 1
+        catalog.append(("r1", _record(rng, name, stamps[name])))
+    for _ in range(rng.randrange(3)):  # what an older process of ROUTE sent lands late
+        place = rng.randrange(len(catalog))
+        catalog.insert(rng.randint(place + 1, len(catalog)), ("r0", catalog[place][1]))
+    owners = len(parts()) * PARTITIONS
+    favourite = rng.randrange(owners)  # most of what happens, happens to one of them
+    steps = tuple(
+        (
+            name,
+            favourite if rng.random() < 0.5 else rng.randrange(owners),
+            rng.randrange(60),
+            rng.random() < 0.35,
+        )
+        for name in rng.choices(list(STEPS), list(STEPS.values()), k=rng.choice((30, 90, 180)))
+    )
+    return Case(tuple(events), tuple(catalog), steps)
+
+
+def _visit(
+    rng: Random, name: str, at_ms: int, who: str, names: list[str], asked: list[str]
+) -> list[Event]:
+    """Some of: a search, a click, a purchase, a return; mostly in this order."""
+    session, query_id = rng.choice(("", "", "a", "b")), rng.choice(("", "", "q1", "q2"))
+    product, order = rng.choice(names), rng.choice(("", name))
+    found: list[Event] = []
+    if rng.random() < 0.7:
+        found.append(Search(f"{name}s", at_ms, who, rng.choice(asked), query_id, session))
+    if rng.random() < 0.4:
+        at_ms += rng.randrange(-3, 20) * MINUTE_MS
+        found.append(Click(f"{name}c", at_ms, who, rng.choice(names), query_id, session))
+    if rng.random() < 0.8:
+        at_ms += rng.randrange(-3, 25) * MINUTE_MS
+        found.append(Purchase(f"{name}p", at_ms, who, product, query_id, session, order))
+        if rng.random() < 0.3:
+            at_ms += rng.choice((0, MINUTE_MS, DAY_MS, 8 * DAY_MS, 20 * DAY_MS))
+            found.append(Return(f"{name}r", at_ms, who, product, "", rng.choice(("", order))))
+    return found
+
+
+def _record(rng: Random, name: str, stamp: int) -> Product:
+    if rng.random() < 0.15:
+        return Product(name, position=(0, stamp), deleted=True)
+    attributes = {"color": [rng.choice(("red", "blue"))]} if rng.random() < 0.5 else {}
+    category = rng.choice(((), ("Shoes",), ("Socks",)))
+    return Product(name, rng.choice(TITLES), "", category, attributes, (0, stamp))
+
+
+def world_of(case: Case, *, aloud: bool = False) -> World:
+    """The pipeline under test, before anything has arrived."""
+    events: list[list[tuple[bytes | None, bytes]]] = [[] for _ in range(PARTITIONS)]
+    for event in case.events:
+        key = event.shopper.encode()
+        events[partition_of(key, PARTITIONS)].append((key, encode_event(event)))
+    catalog: list[list[tuple[bytes | None, bytes]]] = [[] for _ in range(PARTITIONS)]
+    for process, record in case.catalog:
+        row = record.id.encode() + b"\0" + process.encode(), encode_product(record)
+        catalog[partition_of(record.id.encode(), PARTITIONS)].append(row)
+    return World(
+        parts(),
+        {"events": events, "catalog": catalog},
+        MODELS,
+        partitions=PARTITIONS,
+        now_ms=START_MS + 60 * DAY_MS,
+        aloud=aloud,
+    )
+
+
+def in_time(events: tuple[Event, ...]) -> dict[str, list[Event]]:
+    """Shopper -> the events that count: not late in their partition, each id once."""
+    high = [-1] * PARTITIONS
+    seen: set[tuple[str, str]] = set()
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        partition = partition_of(event.shopper.encode(), PARTITIONS)
+        late = event.at_ms < high[partition] - WINDOWS.allowance_ms
+        high[partition] = max(high[partition], event.at_ms)
+        if not late and (event.shopper, event.id) not in seen:
+            seen.add((event.shopper, event.id))
+            found.setdefault(event.shopper, []).append(event)
+    return found
+
+
+def expected(case: Case) -> dict[str, bytes]:
+    """Fact id -> fact, from the set of events and the latest catalog records."""
+    totals: Counter[tuple[str, bytes]] = Counter()
+    texts = {query_hash(query): query for query in QUERIES}
+    for of_one in in_time(case.events).values():
+        totals.update(standing(of_one, WINDOWS))
+    bought = [(key, n, b"") for (topic, key), n in totals.items() if topic == "bought"]
+    asked = []
+    for (topic, key), n in totals.items():
+        query, kind, *rest = key.split(b"\0")
+        if topic != "searched" or kind == ASKED:
+            continue
+        weekly = [
+            m for (_, other), m in totals.items() if other.startswith(join(query, ASKED, b""))
+        ]
+        if max(weekly, default=0) >= K:
+            text = texts[query]
+            tagged = MODELS.tagger.tag([Text(text, "query")])[0]
+            meant = asked_of(text, tagged, ontology(), MODELS.tagger.bundle_id)
+            asked.append((join(rest[0], query, kind, rest[1]), n, encode(meant)))
+    newest: dict[str, Product] = {}
+    for _, record in case.catalog:
+        if record.id not in newest or record.position > newest[record.id].position:
+            newest[record.id] = record
+    told = {name: parts()[name] for name in ("products", "graph")}
+    sources = {
+        "catalog": [[(r.id.encode() + b"\0r1", encode_product(r)) for r in newest.values()]],
+        "bought": [[_row(*each) for each in bought]],
+        "asked": [[_row(*each) for each in asked]],
+    }
+    world = World(told, sources, MODELS, partitions=1, now_ms=START_MS + 60 * DAY_MS)
+    for topic in sources:
+        world.arrive(topic, 0)
+    world.settle()
+    return facts_of(world)
+
+
+def _row(key: bytes, n: int, payload: bytes) -> tuple[bytes, bytes]:
+    return encode_total("bought", Sent(0, 1, 1, key, n, payload))
+
+
+def facts_of(world: World) -> dict[str, bytes]:
+    """Every fact of the GRAPH partitions as JSON, and the sum of every total they were told."""
+    found: dict[str, bytes] = {}
+    for (stage, partition), process in sorted(world.owners_of.items()):
+        if stage == "graph":
+            rows = {key.hex(): row[1:] for key, row in Graph(process.store).rows("facts")}
+            sums = process.owner.inbox.scan("claims", b"")
+            rows |= {repr(key): b"%d" % n for key, n, _ in sums if n}
+            if twice := found.keys() & rows.keys():
+                raise ValueError(f"{sorted(twice)[:3]} stand in two partitions ({partition})")
+            found |= rows
+    return found

@@ -1,0 +1,111 @@
+"""Run schedules, tell which are wrong, and make the wrong ones small."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from tests.simulation.cases import PARTITIONS, Case, expected, facts_of, make_case, world_of
+from tests.simulation.world import World, WrongError
+
+SENDERS, RECEIVERS = ("shoppers", "queries", "products"), ("queries", "products", "graph")
+
+
+def wrong(case: Case, *, aloud: bool = False) -> str:
+    """What is wrong after this schedule, or nothing."""
+    want = expected(case)
+    world = world_of(case, aloud=aloud)
+    try:
+        for name, place, n, zombie in case.steps:
+            key = world.keys[place % len(world.keys)]
+            world.tell(f"-- {name} {key} {n} {zombie}")
+            world.do(name, key, n, zombie)
+        world.tell("-- everything settles")
+        _end(world, want)
+    except WrongError as error:
+        return str(error)
+    except Exception:  # noqa: BLE001 - any crash of a stage is a fault of the schedule
+        return traceback.format_exc()
+    return ""
+
+
+def _end(world: World, want: dict[str, bytes]) -> None:
+    for topic, queues in world.waiting.items():
+        for partition in range(len(queues)):
+            world.arrive(topic, partition)
+    for zombies in world.zombies.values():
+        world.adrift += zombies
+        zombies.clear()
+    world.settle()
+    _compare(world, want, "at rest")
+    late, world.adrift = world.adrift, []
+    for process in late:
+        for log in sorted(process.under_way):
+            process.land(log)
+    world.settle(_still(world, want, "after the last late sends"), count=3)
+    _compare(world, want, "after the last late sends")
+    for stage in SENDERS:  # one after the other, partition 1 from its last checkpoint
+        for partition in range(PARTITIONS):
+            durable = world.saved[stage, partition][-1] if partition else {}
+            world.replace((stage, partition), durable, boot="another")
+        world.settle(_still(world, want, f"while {stage} is restored"), count=5)
+        _compare(world, want, f"after {stage} was restored")
+    for log in sorted(world.logs):
+        if log[0] != "events":
+            world.compact(log)
+    for stage in RECEIVERS:
+        for partition in range(PARTITIONS):
+            world.replace((stage, partition), {})
+    world.settle()
+    _compare(world, want, "rebuilt from the compacted topics")
+
+
+def _still(world: World, want: dict[str, bytes], when: str) -> Callable[[], None]:
+    def check() -> None:
+        if (found := facts_of(world)) != want:
+            raise WrongError(f"{when} the graph moves: {_difference(found, want)}")
+
+    return check
+
+
+def _compare(world: World, want: dict[str, bytes], when: str) -> None:
+    found = facts_of(world)
+    if found != want:
+        raise WrongError(f"{when} the graph is wrong: {_difference(found, want)}")
+
+
+def _difference(found: dict[str, bytes], want: dict[str, bytes]) -> str:
+    lines = []
+    for fact in sorted(found.keys() | want.keys()):
+        if found.get(fact) != want.get(fact):
+            lines.append(f"\n  found {found.get(fact)!r}\n  want  {want.get(fact)!r}")
+    return f"{len(lines)} facts differ{''.join(lines[:3])}"
+
+
+def smaller(case: Case) -> Case:
+    """The same kind of fault with fewer events, records and steps."""
+    before = None
+    while before != case:
+        before = case
+        for part in "steps", "events", "catalog":
+            for size in 16, 8, 4, 2, 1:
+                place = 0
+                while place < len(getattr(case, part)):
+                    rows = getattr(case, part)
+                    less = replace(case, **{part: rows[:place] + rows[place + size :]})
+                    if wrong(less):
+                        case = less
+                    else:
+                        place += size
+    return case
+
+
+def search(seeds: range, base: str) -> tuple[int, str, Case] | None:
+    """The first seed whose schedule is wrong, why, and the schedule."""
+    for seed in seeds:
+        case = make_case(Random(f"{base}/{seed}"))
+        if why := wrong(case):
+            return seed, why, case
+    return None
