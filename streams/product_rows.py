@@ -1,0 +1,120 @@
+"""Bytes of what PRODUCTS keeps of a product, table by table.
+
+| table    | key                             | value                                             |
+|----------|---------------------------------|---------------------------------------------------|
+| products | product                         | `Row`: the newest record's place, what it says    |
+| sums     | product                         | ">qq" totals that are not zero, purchases         |
+| counted  | product, query, kind, week      | ">q" n, then the `Asked` payload it counts with   |
+| paired   | product, other product, week    | `Pair`: n, types, whether it counts between types |
+| behind   | hash of a concept's key, who    | ">I" how many totals, then the query or product   |
+| waiting  | product                         | nothing: it has totals and no record              |
+
+`counted` and `paired` repeat what the inbox was told last, as it was counted: a zero or a marker
+takes a total away together with its payload, and what was counted must go as it came.
+"""
+
+import struct
+from typing import NamedTuple
+
+import msgspec
+
+TABLES = ("products", "sums", "counted", "paired", "behind", "waiting")
+_SUMS = struct.Struct(">qq")
+_N = struct.Struct(">q")
+_COUNT = struct.Struct(">I")
+
+
+class Reading(msgspec.Struct, frozen=True, array_like=True):
+    """What a product counts as; all of it empty for a product without a record.
+
+    Attributes:
+        type: slug of its type, "" if unknown.
+        types: slugs it counts for: its type, then what stands above it up to the departments.
+        values: value nodes that narrow these types to concepts.
+        facts: (relation, tail, source) of every fact claimed of it.
+        used: every value node that some claim gives it and the cleaner does not reject, sorted.
+    """
+
+    type: str = ""
+    types: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str, str], ...] = ()
+    used: tuple[str, ...] = ()
+
+
+NOTHING = Reading()
+
+
+class Stamp(NamedTuple):
+    """Where a catalog record stood in its source; the newest wins.
+
+    `digest` of its bytes decides between two records of one place (a source read again under
+    another mapping), so that the order of arrival never does.
+    """
+
+    partition: int
+    offset: int
+    digest: bytes
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """The newest record of a product; `reading` is None when it withdrew the product."""
+
+    stamp: Stamp
+    reading: Reading | None
+
+
+class Sums(NamedTuple):
+    """`live`: totals of the product that are not zero. `bought`: purchases, all weeks."""
+
+    live: int = 0
+    bought: int = 0
+
+
+class Pair(msgspec.Struct, frozen=True, array_like=True):
+    """A co-purchase as it is counted.
+
+    Attributes:
+        n: shoppers of one week who bought both.
+        head: type of the other product, as its owner told it; "" if unknown.
+        tail: this product's own type where the pair counts between the two types, else "".
+    """
+
+    n: int
+    head: str
+    tail: str = ""
+
+
+encode_row = msgspec.msgpack.Encoder().encode
+decode_row = msgspec.msgpack.Decoder(Row).decode
+decode_pair = msgspec.msgpack.Decoder(Pair).decode
+
+
+def encode_sums(sums: Sums) -> bytes:
+    """Inverse of `decode_sums`."""
+    return _SUMS.pack(*sums)
+
+
+def decode_sums(value: bytes | None) -> Sums:
+    """The sums of a row of `sums`; zeros when there is none."""
+    return Sums() if value is None else Sums(*_SUMS.unpack(value))
+
+
+def encode_counted(n: int, payload: bytes) -> bytes:
+    """Inverse of `decode_counted`."""
+    return _N.pack(n) + payload
+
+
+def decode_counted(value: bytes | None) -> tuple[int, bytes]:
+    """Total and payload of a row of `counted`; (0, b"") when there is none."""
+    return (0, b"") if value is None else (_N.unpack_from(value)[0], value[_N.size :])
+
+
+def encode_behind(count: int, text: str) -> bytes:
+    """Inverse of `decode_behind`."""
+    return _COUNT.pack(count) + text.encode()
+
+
+def decode_behind(value: bytes) -> tuple[int, str]:
+    """How many totals, and the query or product, of a row of `behind`."""
+    return _COUNT.unpack_from(value)[0], value[_COUNT.size :].decode()

@@ -1,0 +1,283 @@
+"""PRODUCTS: what each product is, what was asked when it was bought, and what went with it.
+
+Inputs `catalog`, `bought`, `asked`, `together`; outputs `claims` and `together` (keys and payloads:
+`messages.py`). The latest catalog record is read with the help of the models
+(`product_reading.py`); its facts are claimed, and the product's totals are counted for its type
+and concepts (`product_concepts.py`) and paired with others (`product_pairs.py`). Another record,
+or a tombstone, takes back what the one before it claimed and counted.
+
+A changed total is told at once, as a difference under the reading that holds; a changed reading
+once its questions are answered, as a difference over all totals of the product. At rest what is
+told is a function of the latest records and of the totals, in whatever order they came.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from models_onnx.spans import Claim, Judged, Tagged, Text
+from streams.errors import StateError
+from streams.events import Product, decode_product
+from streams.messages import BOUGHT, FACT, USED_BY, WEIGHT, WITH, encode
+from streams.outcomes import DUPLICATE, STALE, USED
+from streams.owner import Wiring
+from streams.ports import Answers, Questions, Record
+from streams.product_concepts import Concepts
+from streams.product_counts import Scope, scope_of
+from streams.product_pairs import Pairs, is_pair, node_of
+from streams.product_reading import ProductSettings as ProductSettings
+from streams.product_reading import Read, read
+from streams.product_rows import (
+    NOTHING,
+    Reading,
+    Row,
+    Stamp,
+    decode_row,
+    decode_sums,
+    encode_row,
+    encode_sums,
+)
+from streams.product_rows import TABLES as TABLES
+from streams.product_samples import Samples
+from streams.totals import Change
+from streams.wire import join, split
+from topology.ontology import Ontology
+from topology.scoring import step
+from topology.wording import text_of
+
+_MAX_POSITION = 1 << 62
+_KNOWN_IN_MEMORY = 50_000
+
+
+def build_products(settings: ProductSettings, ontology: Ontology) -> Callable[[Wiring], "Products"]:
+    """What makes the stage of a partition from its wiring."""
+    return lambda wiring: Products(wiring, settings, ontology)
+
+
+class _Newest(msgspec.Struct, frozen=True):
+    """A catalog record that is yet to be read."""
+
+    stamp: Stamp
+    product: Product
+
+
+class Products:
+    """One partition of PRODUCTS; a `ports.Stage`."""
+
+    def __init__(self, wiring: Wiring, settings: ProductSettings, ontology: Ontology) -> None:
+        state, inbox, outbox = wiring.state, wiring.inbox, wiring.outbox
+        self._state, self._inbox, self._outbox = state, inbox, outbox
+        self._tally, self._read, self._reject = wiring.tally, wiring.read, wiring.reject
+        self._settings, self._ontology = settings, ontology
+        bundles = tuple(sorted({settings.tagging_bundle, settings.cleaning_bundle}))
+        self._concepts = Concepts(state, inbox, outbox, Samples(state, outbox, bundles))
+        self._pairs = Pairs(state, inbox, outbox, ontology, max_distance=settings.max_distance)
+        self._unread: dict[bytes, _Newest] = {}
+        self._stepped: dict[bytes, None] = {}
+        self._known: dict[bytes, tuple[Reading, Scope]] = {}
+        self._tagged: dict[Text, Tagged] = {}
+        self._judged: dict[Claim, Judged] = {}
+        self._waiting = len(state.scan("waiting"))
+
+    def gauges(self) -> dict[str, int]:
+        """`waiting`: products that have totals and no catalog record that stands."""
+        return {"waiting": self._waiting}
+
+    def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        if topic == "catalog":
+            for record in records:
+                self._record(partition, record)
+            return
+        for change in self._read(topic, partition, records):
+            parts = split(change.key)
+            if not parts[0]:
+                continue
+            if topic == "bought":
+                self._bought(parts, change)
+            elif topic == "asked":
+                self._asked(parts, change)
+            elif topic == "together":
+                self._together(parts, change)
+
+    def wants(self) -> Questions:
+        return self._settle()
+
+    def learn(self, answers: Answers) -> None:
+        self._tagged.update(answers.tagged)
+        self._judged.update(answers.judged)
+
+    def flush(self) -> None:
+        if self._settle():
+            raise StateError(
+                f"flush before {len(self._unread)} products were read: a bug, please report it"
+            )
+        for product in self._stepped:
+            bought = decode_sums(self._state.get("sums", product)).bought
+            self._pairs.count_all(product, self._reading(product)[0].type, bought)
+        self._stepped.clear()
+        self._tagged.clear()
+        self._judged.clear()
+        if len(self._known) > _KNOWN_IN_MEMORY:
+            self._known.clear()
+
+    def calm(self) -> None:
+        """Nothing waits for a quiet moment here."""
+
+    def _record(self, partition: int, record: Record) -> None:
+        """A catalog record: kept to be read if it is the newest of its product."""
+        if record.value is None:
+            self._tally[f"catalog.{STALE}"] += 1  # a tombstone never means anything (DESIGN)
+            return
+        try:
+            product = decode_product(record.value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            self._reject("catalog", partition, record, "bad_product", type(error).__name__)
+            return
+        key = product.id.encode()
+        if not node_of(key) or max(map(abs, product.position)) >= _MAX_POSITION:
+            detail = "its id or position is out of range"
+            self._reject("catalog", partition, record, "bad_product", detail)
+            return
+        stamp = Stamp(*product.position, blake2b(record.value, digest_size=8).digest())
+        newest = self._newest(key)
+        if newest is not None and stamp <= newest:
+            self._tally[f"catalog.{DUPLICATE if stamp == newest else STALE}"] += 1
+            return
+        self._tally[f"catalog.{USED}"] += 1
+        self._unread[key] = _Newest(stamp, msgspec.structs.replace(product, description=""))
+
+    def _newest(self, product: bytes) -> Stamp | None:
+        if (unread := self._unread.get(product)) is not None:
+            return unread.stamp
+        row = self._state.get("products", product)
+        return None if row is None else decode_row(row).stamp
+
+    def _bought(self, parts: list[bytes], change: Change) -> None:
+        product = parts[0]
+        if len(parts) == 3 and parts[1] == BOUGHT:
+            week, delta = parts[2], change.after - change.before
+            self._sum(product, change, delta)
+            if node := node_of(product):
+                self._outbox.set("claims", join(node.encode(), BOUGHT, week), change.after)
+            self._concepts.bought(self._reading(product)[1], week, delta)
+        elif len(parts) == 4 and parts[1] == WITH and is_pair(product, parts[2]):
+            self._sum(product, change)
+            own_type = self._reading(product)[0].type
+            self._pairs.tell(product, parts[2], parts[3], change.after, own_type)
+
+    def _asked(self, parts: list[bytes], change: Change) -> None:
+        if len(parts) != 4 or parts[2] not in WEIGHT:
+            return
+        product, query, kind, week = parts
+        self._sum(product, change)
+        payload = self._payload("asked", change)
+        scope, total = self._reading(product)[1], (product, query, kind, week)
+        self._concepts.asked(total, change.after, payload, scope, node_of(product))
+
+    def _together(self, parts: list[bytes], change: Change) -> None:
+        if len(parts) != 3 or not is_pair(parts[0], parts[1]):
+            return
+        product, other, week = parts
+        bought = self._sum(product, change)
+        payload, own_type = self._payload("together", change), self._reading(product)[0].type
+        self._pairs.told((product, other, week), change.after, payload, own_type, bought)
+
+    def _payload(self, topic: str, change: Change) -> bytes:
+        """What is said of a total that is not zero; the same for any order of senders."""
+        entries = self._inbox.entries(topic, change.key)
+        return min((entry.payload for entry in entries if entry.n and entry.payload), default=b"")
+
+    def _sum(self, product: bytes, change: Change, delta: int = 0) -> int:
+        """Note that a total came, went or moved; returns the product's purchases."""
+        came = (change.after > 0) - (change.before > 0)
+        if not came and not delta:
+            return decode_sums(self._state.get("sums", product)).bought
+        old = decode_sums(self._state.get("sums", product))
+        new = old._replace(live=old.live + came, bought=old.bought + delta)
+        if any(new):
+            self._state.put("sums", product, encode_sums(new))
+        else:
+            self._state.delete("sums", product)
+        if step(old.bought) != step(new.bought):
+            self._stepped[product] = None
+        if (old.live > 0) != (new.live > 0):
+            self._wait(product)
+        return new.bought
+
+    def _wait(self, product: bytes) -> None:
+        """Note whether the product has totals and no record."""
+        live = decode_sums(self._state.get("sums", product)).live
+        row = self._state.get("products", product)
+        waits = live > 0 and (row is None or decode_row(row).reading is None)
+        if waits == (self._state.get("waiting", product) is not None):
+            return
+        self._waiting += 1 if waits else -1
+        if waits:
+            self._state.put("waiting", product, b"")
+        else:
+            self._state.delete("waiting", product)
+
+    def _reading(self, product: bytes) -> tuple[Reading, Scope]:
+        """What the product now counts as."""
+        known = self._known.get(product)
+        if known is None:
+            row = self._state.get("products", product)
+            reading = None if row is None else decode_row(row).reading
+            known = (reading, scope_of(reading)) if reading is not None else (NOTHING, Scope())
+            self._known[product] = known
+        return known
+
+    def _settle(self) -> Questions:
+        """Take over the readings that are complete; what the others still need to know."""
+        texts: dict[Text, None] = {}
+        claims: dict[Claim, None] = {}
+        for product, newest in list(self._unread.items()):
+            found: Read | Questions = Read(NOTHING, {})
+            if not newest.product.deleted:
+                known = self._ontology, self._settings, self._tagged, self._judged
+                found = read(newest.product, *known)
+            if isinstance(found, Questions):
+                texts.update(dict.fromkeys(found.texts))
+                claims.update(dict.fromkeys(found.claims))
+                continue
+            del self._unread[product]
+            self._take(product, newest, found)
+        return Questions(list(texts), list(claims))
+
+    def _take(self, product: bytes, newest: _Newest, found: Read) -> None:
+        """From now on the product counts as what was found; what it was before is taken back."""
+        old, old_scope = self._reading(product)
+        new, new_scope = found.reading, scope_of(found.reading)
+        node = node_of(product)
+        row = Row(newest.stamp, None if newest.product.deleted else new)
+        self._state.put("products", product, encode_row(row))
+        self._known[product] = new, new_scope
+        self._claim(node, old, found)
+        self._use(old.used, new.used, -1)
+        self._use(new.used, old.used, 1)
+        self._concepts.move(product, node, old_scope, new_scope)
+        if old.type != new.type:
+            self._pairs.tell_all(product, new.type)
+            bought = decode_sums(self._state.get("sums", product)).bought
+            self._pairs.count_all(product, new.type, bought)
+        self._wait(product)
+
+    def _claim(self, node: str, old: Reading, found: Read) -> None:
+        for triple in old.facts:
+            if triple not in found.claims:
+                self._outbox.set("claims", _fact_key(node, triple), 0)
+        for triple, claimed in found.claims.items():
+            self._outbox.set("claims", _fact_key(node, triple), 1, encode(claimed))
+
+    def _use(self, values: tuple[str, ...], but: tuple[str, ...], delta: int) -> None:
+        """One product more, or less, has these values but those."""
+        for value in sorted(set(values).difference(but)):
+            attribute, _, slug = value.removeprefix("value:").partition("/")
+            key = join(f"attr:{attribute}".encode(), USED_BY, value.encode())
+            self._outbox.add("claims", key, delta)
+            self._outbox.describe("claims", key, text_of(slug).encode())
+
+
+def _fact_key(node: str, triple: tuple[str, str, str]) -> bytes:
+    return join(node.encode(), FACT, *(part.encode() for part in triple))

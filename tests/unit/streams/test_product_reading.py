@@ -1,0 +1,212 @@
+"""What one catalog record is said to be: its type, its values, and which of them count."""
+
+import pytest
+
+from models_onnx.spans import Claim, Judged, Span, Tagged, Text
+from streams.errors import SettingsError
+from streams.events import Product
+from streams.messages import Claimed
+from streams.ports import Questions
+from streams.product_reading import MAX_TEXT_CHARS, Read, counted_types, read
+from streams.product_rows import Reading
+from streams.products import ProductSettings
+from tests.one_partition import small_ontology
+
+ONTOLOGY = small_ontology()
+SETTINGS = ProductSettings(max_distance=2, tagging_bundle="tagging@1", cleaning_bundle="cleaning@1")
+
+
+class Answering:
+    """Models whose every answer is written in the test."""
+
+    def __init__(self, spans: dict[str, str], verdicts: dict[tuple[str, str], str]) -> None:
+        self.spans, self.verdicts = spans, verdicts
+        self.asked: list[Text | Claim] = []
+
+    def tag(self, text: Text) -> Tagged:
+        found = sorted((text.text.index(part), part) for part in self.spans if part in text.text)
+        spans = [Span(at, at + len(part), self.spans[part], part, 1.0) for at, part in found]
+        return Tagged(tuple(spans))
+
+    def judge(self, claim: Claim) -> Judged:
+        verdict = self.verdicts.get((claim.attribute, claim.value), "accepted")
+        return Judged(0.5, verdict)
+
+    def read(self, product: Product, settings: ProductSettings = SETTINGS) -> Read:
+        tagged, judged = {}, {}
+        while isinstance(found := read(product, ONTOLOGY, settings, tagged, judged), Questions):
+            assert found
+            self.asked += [*found.texts, *found.claims]
+            tagged |= {text: self.tag(text) for text in found.texts}
+            judged |= {claim: self.judge(claim) for claim in found.claims}
+        assert len(self.asked) == len(set(self.asked))
+        return found
+
+
+def reading(
+    title: str = "",
+    *category: str,
+    spans: dict[str, str] | None = None,
+    verdicts: dict[tuple[str, str], str] | None = None,
+    settings: ProductSettings = SETTINGS,
+    **attributes: list[str],
+) -> Read:
+    product = Product("p1", title=title, category=category, attributes=attributes)
+    return Answering(spans or {}, verdicts or {}).read(product, settings)
+
+
+def test_the_title_is_tagged_without_and_then_with_the_type_and_claims_are_judged_on_it():
+    models = Answering({"shoes": "product_type", "Red": "color"}, {})
+    found = models.read(Product("p1", title=" Red shoes "))
+    assert models.asked == [
+        Text("Red shoes", "title"),
+        Text("Red shoes", "title", "shoes"),
+        Claim("Red shoes", "", "product_type", "shoes"),
+        Claim("Red shoes", "shoes", "color", "Red"),
+    ]
+    claimed = found.claims["has_attribute:color", "value:color/red", "text"]
+    assert claimed == Claimed(0.5, "accepted", "Red", "title", ("cleaning@1", "tagging@1"))
+
+
+def test_catalog_and_title_stand_side_by_side_and_the_catalogs_type_counts():
+    found = reading("mug", "Fashion", "Footwear", spans={"mug": "product_type"})
+    assert set(found.claims) == {
+        ("has_type", "type:shoes", "catalog"),
+        ("has_type", "type:mug", "text"),
+    }
+    assert (found.reading.type, found.reading.types) == ("shoes", ("shoes",))
+
+
+@pytest.mark.parametrize(
+    ("category", "title", "counts"),
+    [
+        (("Footwear",), "running shoes", "running-shoes"),  # narrower, on the same line
+        (("Running shoes",), "shoes", "running-shoes"),
+        (("Fashion", "Nonsense"), "mug", "mug"),  # "fashion" stands above the departments
+        (("Fashion",), "", "fashion"),
+        (("Footwear", "Nonsense"), "", "shoes"),  # from the leaf upwards
+        ((), "boots", "boots"),
+        ((), "thing", ""),
+    ],
+)
+def test_which_type_counts(category: tuple[str, ...], title: str, counts: str):
+    assert reading(title, *category, spans={title or "?": "product_type"}).reading.type == counts
+
+
+def test_a_type_that_only_the_title_names_does_not_count_when_rejected():
+    spans, verdicts = {"boots": "product_type"}, {("product_type", "boots"): "rejected"}
+    assert reading("boots", spans=spans, verdicts=verdicts).reading.type == ""
+    assert reading("boots", "Footwear", spans=spans, verdicts=verdicts).reading.type == "shoes"
+
+
+def test_of_several_types_in_a_title_the_one_on_the_catalogs_line_counts():
+    spans = {"mug": "product_type", "boots": "product_type"}
+    assert reading("mug boots", spans=spans).reading.type == "mug"
+    assert reading("mug boots", "Footwear", spans=spans).reading.type == "boots"
+
+
+def test_a_field_for_the_type_comes_before_the_category():
+    found = reading("", "Footwear", articleType=["Boots"])
+    assert found.claims["has_type", "type:boots", "catalog"].field == "articleType"
+    assert found.reading.type == "boots"
+
+
+def test_types_count_up_to_the_departments():
+    up = counted_types(ONTOLOGY, "running-shoes", departments=True)
+    assert up == ("running-shoes", "sports-shoes", "shoes")
+    assert counted_types(ONTOLOGY, "running-shoes", departments=False) == up[:2]
+    assert counted_types(ONTOLOGY, "shoes", departments=False) == ("shoes",)
+    assert counted_types(ONTOLOGY, "", departments=True) == ()
+
+
+def test_values_come_from_aliased_fields_and_are_cut_where_several_are_allowed():
+    found = reading("", baseColour=["Red, blue", "red"], Features=["Waterproof"], unheard=["of"])
+    assert found.reading.values == (
+        "value:color/blue",
+        "value:color/red",
+        "value:feature/waterproof",
+    )
+    claimed = found.claims["has_attribute:feature", "value:feature/waterproof", "catalog"]
+    assert (claimed.text, claimed.field) == ("Waterproof", "Features")
+    assert claimed.bundles == ("cleaning@1",)
+
+
+@pytest.mark.parametrize(
+    ("catalog", "title", "counts"),
+    [
+        ("accepted", "", True),
+        ("held", "", True),
+        ("rejected", "", False),
+        ("", "accepted", True),
+        ("", "held", False),
+        ("", "rejected", False),
+    ],
+)
+def test_a_value_counts_if_accepted_or_claimed_by_the_catalog_and_not_rejected(
+    catalog: str, title: str, counts: bool
+):
+    attributes = {"color": ["RED"]} if catalog else {}
+    found = reading(
+        "red" if title else "",
+        spans={"red": "color"},
+        verdicts={("color", "RED"): catalog, ("color", "red"): title},
+        **attributes,
+    )
+    assert found.reading.values == (("value:color/red",) if counts else ())
+    assert len(found.claims) == 1
+    assert found.reading.used == (
+        ("value:color/red",) if "rejected" not in (catalog, title) else ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("catalog", "title", "counts"),
+    [
+        ("accepted", "accepted", ()),
+        ("accepted", "held", ()),
+        ("rejected", "accepted", ("value:gender/women",)),
+        ("held", "rejected", ("value:gender/men",)),
+        ("rejected", "rejected", ()),
+    ],
+)
+def test_of_conflicting_values_none_counts_unless_all_others_are_rejected(
+    catalog: str, title: str, counts: tuple[str, ...]
+):
+    found = reading(
+        "womens",
+        spans={"womens": "gender"},
+        verdicts={("gender", "mens"): catalog, ("gender", "womens"): title},
+        gender=["mens"],
+    )
+    assert found.reading.values == counts
+    assert len(found.claims) == 2
+
+
+def test_brands_and_numbers_make_no_concepts_unless_told_so():
+    fields = {"brand": ["Nordwind"], "weight": ["2 kg"]}
+    found = reading(**fields)
+    assert (found.reading.values, len(found.claims)) == ((), 2)
+    assert found.reading.used == ("value:brand/nordwind", "value:weight/2000-g")
+    every = ProductSettings(uncounted=frozenset(), count_numbers=True)
+    assert reading(**fields, settings=every).reading.values == found.reading.used
+
+
+def test_values_are_limited_the_catalogs_first():
+    few = ProductSettings(max_values=2, max_facts=4)
+    found = reading(
+        "aaa", spans={"aaa": "color"}, settings=few, color=["d", "c"], feature=["b", "e", "f"]
+    )
+    assert found.reading.values == ("value:color/c", "value:color/d")
+    assert len(found.claims) == 4
+    with pytest.raises(SettingsError, match="max_facts"):
+        ProductSettings(max_facts=1)
+
+
+def test_huge_texts_cost_nothing_and_claim_nothing():
+    found = reading(
+        "x" * 10_000_000, "y" * 10_000_000, color=["z" * 10_000_000], **{"w" * 9999: ["v"]}
+    )
+    assert found == Read(Reading(), {})
+    models = Answering({}, {})
+    models.read(Product("p1", title="x" * 10_000_000))
+    assert [len(text.text) for text in models.asked] == [MAX_TEXT_CHARS]
