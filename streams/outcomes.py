@@ -6,4 +6,5 @@ DUPLICATE = "duplicate"
 CAPPED = "capped"
 DEAD_LETTER = "dead_letter"
 STALE = "stale"  # a total that a newer one of its sender has overtaken, a marker, a tombstone
-OUTCOMES = (USED, LATE, DUPLICATE, CAPPED, DEAD_LETTER, STALE)
+UNUSED = "unused"  # read, and of a kind that the graph has no use for: an impression, postage
+OUTCOMES = (USED, LATE, DUPLICATE, CAPPED, DEAD_LETTER, STALE, UNUSED)
