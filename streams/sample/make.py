@@ -24,7 +24,7 @@ class Sizes(NamedTuple):
     """How big the shop is; a shopper comes about 3.4 times, a visit is about 5 events."""
 
     products: int = 3000
-    shoppers: int = 4000
+    shoppers: int = 5000
     days: int = 28
 
 

@@ -11,10 +11,10 @@ START_MS = 1_741_564_800_000
 """Monday 2025-03-10 00:00 UTC, the shop's first day."""
 
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
-WANTED = 6.0
+WANTED = 8.0
 """How much more a product is chosen by somebody whose intent is planted on one of its values."""
 
-ASKS_INTENT, BUYS, ADDS_COMPLEMENT, ADDS_BEST_SELLER, RETURNS = 0.75, 0.5, 0.25, 0.1, 0.05
+ASKS_INTENT, BUYS, ADDS_COMPLEMENT, ADDS_BEST_SELLER, RETURNS = 0.8, 0.6, 0.25, 0.1, 0.05
 NO_SESSION, NO_QUERY_ID, DUPLICATE, DELAYED, LATE = 0.15, 0.25, 0.02, 0.02, 0.003
 QUERY_TYPO, REAL_SEARCH = 0.03, 0.15
 
