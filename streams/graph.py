@@ -1,0 +1,185 @@
+"""GRAPH: totals of claims in, facts with a status out. Keyed by the owner of the head.
+
+Inputs `claims` and `verdicts`, output `facts` (keys and payloads: `messages.py`). What is told is
+added up in rows (`graph_rows.py`); four views make facts of them: products, concepts, synonyms
+(`graph_products.py`, `graph_concepts.py`, `graph_same.py`) and people's verdicts over all of them
+(`graph_facts.py`). What is still to be scored stands in `graph_agenda.py`.
+
+At rest, when `is_idle`, the facts are a pure function of the totals and the verdicts, whatever the
+order in which they came (DESIGN, rules 5 and 6).
+"""
+
+from collections.abc import Callable, Sequence
+
+from streams.graph_agenda import CALM_SLICE, GROUPS, ROWS_A_TOTAL, SLICE, STALE, Agenda
+from streams.graph_concepts import Concepts
+from streams.graph_facts import TABLE as VERDICTS
+from streams.graph_facts import Facts
+from streams.graph_products import USED_WITH, Products
+from streams.graph_rows import TABLE as SUMS
+from streams.graph_rows import Rows
+from streams.graph_same import TABLE as BLOCKS
+from streams.graph_same import Same
+from streams.messages import (
+    BOUGHT,
+    CO_BOUGHT,
+    CO_TYPE,
+    FACT,
+    OF_TYPE,
+    USED_BY,
+    WITH_BOTH,
+    WITH_INTENT,
+    WITH_VALUE,
+)
+from streams.outcomes import STALE as OVERTAKEN
+from streams.outcomes import USED
+from streams.owner import Wiring
+from streams.ports import Answers, Questions, Record
+from topology.facts import Fact
+from topology.graph import TABLES as GRAPH_TABLES
+from topology.keys import owner_of
+from topology.ontology import Ontology
+from topology.scoring import ScoringSettings
+
+TABLES = (*GRAPH_TABLES, SUMS, GROUPS, STALE, VERDICTS, BLOCKS)
+
+Take = Callable[[bytes, list[bytes], int], None]
+Scorer = Callable[[bytes, list[bytes], bool], None]
+
+
+def build_graph(settings: ScoringSettings, ontology: Ontology) -> Callable[[Wiring], "GraphStage"]:
+    """What makes the stage of a partition from its wiring."""
+    return lambda wiring: GraphStage(wiring, settings, ontology)
+
+
+class GraphStage:
+    """One partition of GRAPH; a `ports.Stage`."""
+
+    def __init__(self, wiring: Wiring, settings: ScoringSettings, ontology: Ontology) -> None:
+        self._read, self._reject, self._tally = wiring.read, wiring.reject, wiring.tally
+        self._rows = Rows(wiring.state)
+        self._agenda = Agenda(wiring.state, self._rows.touch)
+        self._facts = Facts(wiring)
+        self._changed: dict[bytes, int] = {}
+        self._decided: dict[str, None] = {}
+        concepts = Concepts(self._rows, self._agenda, self._facts, wiring.inbox, settings)
+        products = Products(self._rows, self._agenda, self._facts, wiring.inbox, settings, ontology)
+        same = Same(wiring.state, self._rows, self._facts, settings)
+        self._products, self._same = products, same
+        # By the code of the key and its number of parts; a product and a type never share one.
+        self._takes: dict[tuple[bytes, int], Take] = {
+            (FACT, 5): products.claimed,
+            (BOUGHT, 3): products.bought,
+            (CO_BOUGHT, 4): products.together,
+            (OF_TYPE, 3): concepts.bought,
+            (WITH_VALUE, 4): concepts.with_value,
+            (WITH_INTENT, 5): concepts.asked,
+            (WITH_BOTH, 6): concepts.both,
+            (CO_TYPE, 4): concepts.types,
+            (USED_BY, 3): same.used,
+        }
+        self._scorers: dict[bytes, Scorer] = {
+            FACT: products.score_claims,
+            CO_BOUGHT: products.score_together,
+            WITH_BOTH: concepts.score_both,
+            WITH_INTENT: concepts.score_asked,
+            CO_TYPE: concepts.score_types,
+            b"y": concepts.score_seen,
+            b"s": same.score,
+        }
+
+    @property
+    def is_idle(self) -> bool:
+        """Every fact is as its totals say, and told."""
+        return not (self._changed or self._decided) and self._agenda.is_idle
+
+    @property
+    def facts(self) -> Facts:
+        """The partition's facts, for `state show` and tests."""
+        return self._facts
+
+    def gauges(self) -> dict[str, int]:
+        """`groups`: prefixes of rows that wait to be scored again."""
+        return {"groups": self._agenda.groups}
+
+    def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        if topic == "verdicts":
+            for record in records:
+                self._decide(topic, partition, record)
+            return
+        changed = self._changed
+        for change in self._read(topic, partition, records):
+            changed[change.key] = change.after
+
+    def wants(self) -> Questions:
+        """Nothing: models have spoken upstream."""
+        return Questions()
+
+    def learn(self, answers: Answers) -> None:
+        """Nothing was asked."""
+
+    def flush(self) -> None:
+        changed, self._changed = self._changed, {}
+        takes = self._takes
+        for key, n in changed.items():
+            parts = key.split(b"\0")
+            take = takes.get((parts[1], len(parts))) if len(parts) > 1 else None
+            if take is not None:  # a key of a later version says nothing here
+                take(key, parts, n)
+        self._products.settle()
+        self._same.settle()
+        own, self._agenda.own = self._agenda.own, {}
+        for key, parts in own.items():
+            self._scorers[parts[1]](key, parts, False)
+        for name in self._decided:
+            fact = self._facts.graph.fact(name)
+            if fact is not None:
+                self._score(row_of(fact), force=True)
+        self._decided.clear()
+        limit = max(SLICE, int(ROWS_A_TOTAL * len(changed)))
+        self._agenda.work(self._rows.keys, self._score, limit)
+        self._rows.flush()
+
+    def calm(self) -> None:
+        """Publish what waited since the last calm; a great deal of it in slices, by `flush`."""
+        self._agenda.release()
+        self._agenda.work(self._rows.keys, self._score, CALM_SLICE)
+
+    def _score(self, key: bytes, force: bool) -> None:
+        parts = key.split(b"\0")
+        self._scorers[parts[1]](key, parts, force)
+
+    def _decide(self, topic: str, partition: int, record: Record) -> None:
+        """Keep a person's verdict; it is applied at `flush`, or when its fact appears."""
+        if record.value is None:
+            self._tally[f"{topic}.{OVERTAKEN}"] += 1  # a tombstone never means anything (DESIGN)
+            return
+        try:
+            verdict = self._facts.verdicts.take(record)
+        except ValueError as error:
+            self._reject(topic, partition, record, "bad_verdict", str(error))
+            return
+        self._tally[f"{topic}.{OVERTAKEN if verdict is None else USED}"] += 1
+        if verdict is not None:
+            self._decided[verdict.fact_id] = None
+
+
+def row_of(fact: Fact) -> bytes:
+    """Key of the row in `sums` that a fact is made of."""
+    owner = owner_of(fact.head).encode()
+    head, relation, tail = fact.head.encode(), fact.relation.encode(), fact.tail.encode()
+    kind = fact.head.partition(":")[0]
+    if kind == "concept":
+        narrowed = fact.head.partition("[")[2].removesuffix("]")
+        attribute, _, slug = narrowed.partition("=")
+        value = f"value:{attribute}/{slug}".encode()
+        return b"\0".join((owner, WITH_BOTH, value, relation, tail))
+    if kind == "value":
+        return b"\0".join((owner, b"s", head, tail))
+    if kind == "type":
+        if fact.relation == USED_WITH and fact.tail.startswith("type:"):
+            return b"\0".join((owner, CO_TYPE, tail))
+        return b"\0".join((owner, WITH_INTENT, relation, tail))
+    if fact.relation == USED_WITH and fact.tail.startswith("product:"):
+        return b"\0".join((owner, CO_BOUGHT, tail))
+    return b"\0".join((owner, FACT, relation))

@@ -1,0 +1,203 @@
+"""What GRAPH adds up of its inbox: one row a key without its week, decoded and kept in memory.
+
+Rows live in the table `sums` under the key of the total without its week (`messages.py`), and are
+exact functions of the totals. Beside them two rows have codes of their own: `y`, the values that
+were seen with an intent of a type (`type:T, y, relation, intent, value`), and `h`, all that a
+product was bought with (`product:P, h`).
+"""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from streams.ports import State
+from topology.scoring import spread_of
+
+TABLE: Final = "sums"
+WEEK_CHARS: Final = 6
+"""A NUL and five digits (`weeks.week_key`) end every key that is told by week."""
+
+
+class Sum(msgspec.Struct, array_like=True):
+    """A total over all weeks.
+
+    Attributes:
+        weeks: week -> what stands there; zeros are left out.
+        total: their sum.
+        mark: `Judgement.mark` of the fact that was made of it, 0 while there is none.
+        stale: that fact has other counts than were published, and waits for `calm`.
+    """
+
+    weeks: dict[int, int] = {}
+    total: int = 0
+    mark: int = 0
+    stale: bool = False
+
+    def set(self, week: int, n: int) -> int:
+        """Make a week's total `n`; returns by how much the sum moved."""
+        delta = n - self.weeks.get(week, 0)
+        if delta:
+            self.total += delta
+            if n:
+                self.weeks[week] = n
+            else:
+                del self.weeks[week]
+        return delta
+
+
+class Asked(Sum):
+    """An intent of a type, with how its counts are spread over the values of the type.
+
+    Attributes:
+        spread_total: sum over the values.
+        spread: sum of their `scoring.spread_of`.
+    """
+
+    spread_total: int = 0
+    spread: int = 0
+
+    def move(self, before: int, after: int) -> None:
+        """One value's count has changed."""
+        self.spread_total += after - before
+        self.spread += spread_of(after) - spread_of(before)
+
+
+class Bought(Sum):
+    """Purchases of a type, with its co-purchases over all types it was bought with."""
+
+    together: int = 0
+
+
+class Partner(Sum):
+    """A co-purchase, with what its newest week says of the other side (`messages.With`)."""
+
+    told_in: int = -1
+    type: str = ""
+    bought: int = 0
+
+
+class Head(msgspec.Struct, array_like=True):
+    """All that a product was bought with.
+
+    Attributes:
+        together: co-purchases over all partners.
+        popularity: purchases of all partners that count, added up.
+        types: partner type -> co-purchases.
+        spread: sum of `scoring.spread_of` over the types.
+    """
+
+    together: int = 0
+    popularity: int = 0
+    types: dict[str, int] = {}
+    spread: int = 0
+
+    def move(self, kind: str, delta: int) -> None:
+        """Co-purchases with partners of a type have moved by `delta`."""
+        before = self.types.get(kind, 0)
+        after = before + delta
+        self.together += delta
+        self.spread += spread_of(after) - spread_of(before)
+        if after:
+            self.types[kind] = after
+        else:
+            self.types.pop(kind, None)
+
+
+class Claims(msgspec.Struct, array_like=True):
+    """What is claimed of a product by one relation.
+
+    Attributes:
+        told: tail -> source -> payload (`messages.Claimed`).
+        made: tails of which there is a fact.
+    """
+
+    told: dict[str, dict[str, bytes]] = {}
+    made: list[str] = []
+
+
+class Likely(msgspec.Struct, array_like=True):
+    """A pair of values that may be synonyms: it is there, or it is not."""
+
+    score: float = 0.0
+
+
+Row = Sum | Head | Claims | Likely
+R = TypeVar("R", bound=Row)
+
+_KINDS: Final = (Sum, Asked, Bought, Partner, Head, Claims, Likely)
+_DECODE: Final[dict[Any, Any]] = {kind: msgspec.msgpack.Decoder(kind).decode for kind in _KINDS}
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Rows:
+    """Decoded rows of one partition, written back at `flush`.
+
+    Args:
+        state: the partition's state.
+        cache_size: rows kept in memory between commits, at most about twice as many.
+    """
+
+    def __init__(self, state: State, *, cache_size: int = 100_000) -> None:
+        self._state = state
+        self._cache_size = cache_size
+        self._young: dict[bytes, Row | None] = {}
+        self._old: dict[bytes, Row | None] = {}
+        self._dirty: set[bytes] = set()
+
+    def get(self, key: bytes, kind: type[R]) -> R | None:
+        """The row, None if there is none; a caller who changes it says `touch`."""
+        young = self._young
+        if key in young:
+            return young[key]  # type: ignore[return-value]
+        if key in self._old:
+            row = self._old.pop(key)
+        else:
+            value = self._state.get(TABLE, key)
+            row = None if value is None else _DECODE[kind](value)
+        young[key] = row
+        return row  # type: ignore[return-value]
+
+    def make(self, key: bytes, kind: type[R]) -> R:
+        """The row, a new one if there is none; counts as touched."""
+        self._dirty.add(key)
+        row = self.get(key, kind)
+        if row is None:
+            row = self._young[key] = kind()
+        return row
+
+    def touch(self, key: bytes) -> None:
+        """The row under the key was changed."""
+        self._dirty.add(key)
+
+    def drop(self, key: bytes) -> None:
+        """Take a row away."""
+        self._young[key] = None
+        self._old.pop(key, None)
+        self._dirty.add(key)
+
+    def flush(self) -> None:
+        """Write what changed to the state, and forget rows that were not asked for lately."""
+        young, put = self._young, self._state.put
+        for key in self._dirty:
+            row = young[key] if key in young else self._old[key]
+            if row is None:
+                self._state.delete(TABLE, key)
+            else:
+                put(TABLE, key, _encode(row))
+        self._dirty.clear()
+        if len(self._young) > self._cache_size:
+            self._old, self._young = self._young, {}
+
+    def mark_there(self, key: bytes, *, there: bool) -> None:
+        """Put or delete a row that says nothing but that it is there."""
+        if there:
+            self._state.put(TABLE, key, b"")
+        else:
+            self._state.delete(TABLE, key)
+
+    def keys(self, prefix: bytes, *, after: bytes | None = None, limit: int) -> list[bytes]:
+        """Keys that start with `prefix` and are greater than `after`, in order.
+
+        As of the last `flush`: a row made since then is missing, one dropped is still named.
+        """
+        return [key for key, _ in self._state.scan(TABLE, prefix, after=after, limit=limit)]

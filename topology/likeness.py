@@ -1,0 +1,107 @@
+"""Which values of an attribute may be two names of one thing: blocking and similarity. Pure.
+
+AutoKnow finds synonyms in two steps, candidates and then a classifier; this is the first. A pair
+is a candidate if both stand in one block, are spelled alike, have the same numbers and units, and
+are no opposites ("with lid", "without lid").
+"""
+
+import re
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from rapidfuzz import fuzz
+
+from topology.errors import BadNodeError
+from topology.facts import parse_node, text_of
+from topology.wording import folded
+
+_NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?\s*[a-z%\"]*")
+_MIN_CHARS: Final = 4
+_EDGE_CHARS: Final = 3
+
+_OPPOSITES: Final = """
+with/without left/right small/large big/small long/short high/low hot/cold wet/dry hard/soft
+light/dark light/heavy thick/thin wide/narrow indoor/outdoor inner/outer upper/lower top/bottom
+front/back male/female man/woman boy/girl wired/wireless matte/glossy sweet/unsweetened
+lined/unlined scented/unscented adult/kid day/night summer/winter salted/unsalted in/out up/down
+"""
+_OPPOSITE: Final = frozenset(
+    frozenset(pair.split("/")) for pair in _OPPOSITES.split() if pair.count("/") == 1
+)
+_NEGATIONS: Final = ("non", "un", "in", "de", "anti", "dis", "il", "im")
+_TURNING: Final = frozenset(("no", "non", "not", "without", "free", "less", "anti"))
+
+
+class Spelling(NamedTuple):
+    """A value as it is compared.
+
+    Attributes:
+        text: its folded words, sorted.
+        words: the same as a set.
+        numbers: numbers with their units, in order.
+        blocks: names of the blocks it stands in.
+        rank: place inside a block: the lowest come first when a block is too full.
+    """
+
+    text: str
+    words: frozenset[str]
+    numbers: tuple[str, ...]
+    blocks: tuple[str, ...]
+    rank: bytes
+
+
+@lru_cache(maxsize=1 << 16)
+def spelling_of(node: str) -> Spelling | None:
+    """How a value node is compared; None for what is no value node or too short to tell."""
+    try:
+        value = parse_node(node)
+    except BadNodeError:
+        return None
+    if value.kind != "value":
+        return None
+    plain = folded(text_of(value.name))
+    words = sorted(plain.split())
+    text = " ".join(words)
+    squeezed = text.replace(" ", "")
+    if len(squeezed) < _MIN_CHARS:
+        return None
+    numbers = tuple(found.group().replace(" ", "") for found in _NUMBER.finditer(plain))
+    kind = ",".join(numbers)
+    edges = (f"<{squeezed[:_EDGE_CHARS]}", f"{squeezed[-_EDGE_CHARS:]}>")
+    blocks = tuple(f"{edge}|{kind}" for edge in edges)
+    rank = blake2b(node.encode(), digest_size=8).digest()
+    return Spelling(text, frozenset(words), numbers, blocks, rank.hex().encode())
+
+
+def likeness(left: Spelling, right: Spelling, at_least: float) -> float:
+    """How alike two values are spelled, 0..1; 0 below `at_least` and for what cannot be one."""
+    if left.numbers != right.numbers or opposite(left.words, right.words):
+        return 0.0
+    alike = fuzz.ratio(left.text, right.text, score_cutoff=at_least * 100) / 100
+    squeezed = fuzz.ratio(
+        left.text.replace(" ", ""), right.text.replace(" ", ""), score_cutoff=at_least * 100
+    )
+    return round(max(alike, squeezed / 100), 4)
+
+
+def opposite(left: frozenset[str], right: frozenset[str]) -> bool:
+    """Whether what differs between two sets of words turns the meaning round.
+
+    A pair of opposites, a negation that only one side has ("free", "non"), or a word and the same
+    word with a negating prefix ("scented", "unscented").
+    """
+    only_left, only_right = left - right, right - left
+    if (only_left | only_right) & _TURNING:
+        return True
+    return any(
+        frozenset((one, other)) in _OPPOSITE or _negated(one, other) or _negated(other, one)
+        for one in only_left
+        for other in only_right
+    )
+
+
+def _negated(word: str, other: str) -> bool:
+    if word.endswith("less") and other.startswith(word[:-4]):
+        return True
+    return any(other == prefix + word for prefix in _NEGATIONS)
