@@ -1,0 +1,166 @@
+"""Every metric of a worker, and the page that Prometheus reads (a replica: `serve/metrics.py`).
+
+Labels come from short fixed lists: stages, topics of the contract, outcomes, reasons, relations;
+never an id, a query or a value.
+"""
+
+import platform
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from streams.errors import SettingsError
+from streams.outcomes import OUTCOMES
+
+_SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+
+RECORDS = Counter(
+    "cartograph_records_total",
+    "Records read, by how they ended. Many late: raise CARTOGRAPH_ALLOWANCE_MS. Many duplicate: "
+    "the source repeats itself.",
+    ["stage", "topic", "outcome"],
+)
+DEAD_LETTERS = Counter(
+    "cartograph_dead_letters_total",
+    "Records that could not be read, by reason. Read them with `cartograph source check`.",
+    ["stage", "reason"],
+)
+FACTS = Gauge(
+    "cartograph_facts",
+    "Facts of the partitions of this process. Many held: look at the cleaning bundle.",
+    ["relation", "status"],
+)
+ITEMS = Gauge(
+    "cartograph_items",
+    "What a stage says of itself, for example queries that wait for k shoppers.",
+    ["stage", "what"],
+)
+MESSAGES = Counter(
+    "cartograph_messages_total", "Totals, markers and other records sent.", ["stage"]
+)
+UNSENT = Gauge(
+    "cartograph_unsent_keys",
+    "Keys that are written and not yet sent. Rising: Kafka is slower than the stage.",
+    ["stage"],
+)
+LAG = Gauge(
+    "cartograph_lag_records",
+    "Records of the partitions of this process that were not read yet. Rising: add workers.",
+    ["stage", "topic"],
+)
+LOST = Counter(
+    "cartograph_lost_records_total",
+    "Records that Kafka had deleted before they were read. Any: lengthen the topic's retention.",
+    ["stage", "topic"],
+)
+BATCH_SECONDS = Histogram(
+    "cartograph_batch_seconds",
+    "From a fetched batch to the end of its work in memory, models included.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+COMMIT_SECONDS = Histogram(
+    "cartograph_commit_seconds",
+    "One commit of a partition's state. Above 0.1: lower CARTOGRAPH_FLUSH_RECORDS.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+PUBLISH_SECONDS = Histogram(
+    "cartograph_publish_seconds",
+    "From a record's own Kafka timestamp to the acknowledgement of what follows from it.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+INFERENCE_SECONDS = Histogram(
+    "cartograph_inference_seconds",
+    "One call of a model, many texts. High: more threads, or a GPU.",
+    ["task"],
+    buckets=_SECONDS,
+)
+ANSWERS = Counter(
+    "cartograph_answers_total",
+    "Answers to questions of a stage, by where they came from: memory, store, or the model.",
+    ["task", "source"],
+)
+STORE_BYTES = Gauge(
+    "cartograph_store_bytes", "Size of the stores of this process on disk.", ["stage"]
+)
+PARTITIONS = Gauge("cartograph_partitions", "Partitions that are open in this process.", ["stage"])
+REBALANCES = Counter(
+    "cartograph_rebalances_total",
+    "Times that Kafka moved partitions. Often: a worker dies, or is slower than its session.",
+    ["stage"],
+)
+INCARNATION = Gauge(
+    "cartograph_incarnation", "Highest incarnation of the partitions of this process.", ["stage"]
+)
+RESENDS = Counter(
+    "cartograph_resends_total",
+    "Partitions that sent everything again at a start: their store did not make the last claim.",
+    ["stage"],
+)
+BUILD_INFO = Gauge("cartograph_build_info", "Always 1.", ["version", "python"])
+
+
+class TallyReport:
+    """Turns the tallies of pure stages, which only grow, into counters."""
+
+    def __init__(self, stage: str, tally: Mapping[str, int] | None = None) -> None:
+        self._stage = stage
+        self._seen: Tally[str] = Tally(tally or {})
+
+    def update(self, tally: Mapping[str, int]) -> tuple[int, int]:
+        """Count what was added since the last call; how many records, and dead letters of them."""
+        read = dead = 0
+        for name, count in tally.items():
+            added = count - self._seen[name]
+            if added <= 0:
+                continue
+            self._seen[name] = count
+            topic, _, outcome = name.rpartition(".")
+            if topic == "dead":
+                DEAD_LETTERS.labels(self._stage, outcome).inc(added)
+                dead += added
+            elif outcome in OUTCOMES:
+                RECORDS.labels(self._stage, topic, outcome).inc(added)
+                read += added
+        return read, dead
+
+
+def report_gauges(stage: str, gauges: Iterable[Mapping[str, int]]) -> None:
+    """Add up what the partitions of a stage say of themselves.
+
+    A name `facts.<relation>.<status>` is a count of facts; any other stands under the stage.
+    """
+    added: Tally[str] = Tally()
+    for told in gauges:
+        added.update(told)
+    for name, count in added.items():
+        parts = name.split(".")
+        if len(parts) == 3 and parts[0] == "facts":
+            FACTS.labels(parts[1], parts[2]).set(count)
+        else:
+            ITEMS.labels(stage, name).set(count)
+
+
+def serve_metrics(port: int, *, version: str, host: str = "127.0.0.1") -> int:
+    """Serve `/metrics` of this process in a thread of its own; the port really taken.
+
+    Args:
+        port: 0 for any free one.
+        version: of the program.
+        host: where to listen.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+    BUILD_INFO.labels(version, platform.python_version()).set(1)
+    try:
+        server, _ = start_http_server(port, addr=host)
+    except OSError as error:
+        raise SettingsError(
+            f"metrics port {port} on {host} cannot be had ({error}): set CARTOGRAPH_METRICS_PORT "
+            "to another one, or to 0"
+        ) from error
+    return int(server.server_port)

@@ -1,0 +1,219 @@
+"""One partition of a stage on a real store and a real Kafka: `Owner` with a clock and a network.
+
+Order of things (DESIGN, rule 1): apply a batch, settle what models are asked, commit state and
+offsets in one write; then send only what is committed, one chunk at a time, and note that it was
+acknowledged. Before each commit and each send the lease is asked whether we may still write. After
+every `await` the partition may have been taken away; `alive` says so.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from streams import metrics
+from streams.answers import ANSWERS, Answer
+from streams.errors import StateError
+from streams.fetch import Span
+from streams.lease import Lease
+from streams.owner import Owner
+from streams.ports import Message, State
+
+_ROUNDS = 1_000
+
+
+class Store(State, Protocol):
+    """A state that is opened and closed."""
+
+    def close(self) -> None: ...
+
+
+class Pace(NamedTuple):
+    """How much may be in memory or under way.
+
+    Attributes:
+        flush_s, flush_records: when a partition commits, whichever comes first.
+        send_records: messages of a chunk.
+        unsent_limit: keys to send above which a partition stops reading until they are fewer.
+    """
+
+    flush_s: float
+    flush_records: int
+    send_records: int
+    unsent_limit: int
+
+
+Send = Callable[[Sequence[Message]], Awaitable[None]]
+
+
+class Partition:
+    """Reads spans, commits, sends.
+
+    Args:
+        owner: started, with its claim.
+        store: the owner's state, closed by `close`.
+        topics: full name of an input topic -> its logical name.
+        lease, send, answer, pace: as their types say.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        store: Store,
+        *,
+        topics: Mapping[str, str],
+        lease: Lease,
+        send: Send,
+        answer: Answer,
+        pace: Pace,
+    ) -> None:
+        self.owner = owner
+        self.alive = True
+        self.report = metrics.TallyReport(owner.name, owner.tally)
+        self._store = store
+        self._topics = topics
+        self._lease = lease
+        self._send = send
+        self._answer = answer
+        self._pace = pace
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._sent = asyncio.Event()
+        self._unsaved = 0
+        self._dirty_since: float | None = None
+        self._oldest_ms: int | None = None
+        self._to_publish_ms: int | None = None
+        self._commit_seconds = metrics.COMMIT_SECONDS.labels(owner.name)
+        self._publish_seconds = metrics.PUBLISH_SECONDS.labels(owner.name)
+        self._messages = metrics.MESSAGES.labels(owner.name)
+        self._wake.set()  # what a crash left unsent goes out without waiting for a record
+
+    def _is_alive(self) -> bool:
+        return self.alive
+
+    async def read(self, topic: str, span: Span) -> None:
+        """Apply a span of an input topic (full name); waits while too much is unsent."""
+        while self.alive and self.owner.outbox.waiting > self._pace.unsent_limit:
+            self._sent.clear()
+            self._wake.set()
+            await self._sent.wait()
+        async with self._lock:
+            if not self.alive:
+                return
+            logical = self._topics[topic]
+            expected = self.owner.next_offset(logical)
+            if expected is not None and span.start > expected:
+                raise StateError(
+                    f"{topic}/{self.owner.partition}: offsets {expected} to {span.start - 1} were "
+                    "not read: a bug, please report it; the worker starts again from its store"
+                )
+            self.owner.read(logical, span.records, span.next)
+            if span.records:
+                first_ms = span.records[0].at_ms
+                self._oldest_ms = min(self._oldest_ms or first_ms, first_ms)
+            self._touch(len(span.records))
+            if await self._settle() and self._unsaved >= self._pace.flush_records:
+                await self._save()
+                self._wake.set()
+
+    async def run(self) -> None:
+        """Commit and send until the partition is closed."""
+        while self.alive:
+            await self._wake.wait()
+            self._wake.clear()
+            full = True
+            while full and self.alive:
+                async with self._lock:
+                    messages = await self._next_chunk()
+                if messages:
+                    await self._produce(messages)
+                # A smaller chunk ends a cycle: what came meanwhile may wait and collect.
+                full = len(messages) >= self._pace.send_records
+
+    def tick(self, now: float) -> None:
+        """Start a commit if something waits for longer than the flush time."""
+        if self._dirty_since is not None and now - self._dirty_since >= self._pace.flush_s:
+            self._wake.set()
+
+    async def calm(self) -> None:
+        """Nothing arrives: let the stage release what may wait, then commit and send."""
+        async with self._lock:
+            if not self.alive:
+                return
+            self.owner.stage.calm()
+            self._touch(0)
+            await self._settle()
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Before a wanted end: commit, and send all that there is."""
+        while self.alive and (self._dirty_since is not None or not self.owner.outbox.idle):
+            self._wake.set()
+            await asyncio.sleep(0.01)
+
+    def close(self) -> None:
+        """Let go of the store; what was not committed is read again by the next owner."""
+        self.alive = False
+        self._wake.set()
+        self._sent.set()
+        self._store.close()
+
+    async def _settle(self) -> bool:
+        """Answer what the stage asks; False if the partition was taken away meanwhile."""
+        for _ in range(_ROUNDS):
+            questions = self.owner.wants()
+            if not questions:
+                return True
+            answered = await self._answer(questions, self._store)
+            if not self.alive:
+                return False
+            for key, value in answered.rows:
+                self._store.put(ANSWERS, key, value)
+            self.owner.learn(answered.answers)
+        raise StateError(
+            f"{self.owner.name} asks models without end: a bug, please report it with the texts "
+            f"{questions.texts[:1]!r}"
+        )
+
+    async def _save(self) -> bool:
+        """Commit if something changed and we may write; False if we may not any more."""
+        if self._dirty_since is None:
+            return self.alive
+        if not await self._lease.wait(self._is_alive):
+            return False
+        begun = time.monotonic()
+        self.owner.commit()
+        self._commit_seconds.observe(time.monotonic() - begun)
+        self._unsaved = 0
+        self._dirty_since = None
+        if self._oldest_ms is not None:
+            self._to_publish_ms = min(self._to_publish_ms or self._oldest_ms, self._oldest_ms)
+            self._oldest_ms = None
+        return True
+
+    async def _next_chunk(self) -> list[Message]:
+        if not self.alive or not await self._save():
+            return []
+        messages = self.owner.take(self._pace.send_records)
+        if not messages:
+            self._to_publish_ms = None
+        return messages
+
+    async def _produce(self, messages: list[Message]) -> None:
+        oldest_ms, self._to_publish_ms = self._to_publish_ms, None
+        if not await self._lease.wait(self._is_alive):
+            return
+        await self._send(messages)
+        self._messages.inc(len(messages))
+        if oldest_ms is not None:
+            self._publish_seconds.observe(max(0.0, time.time() - oldest_ms / 1000))
+        async with self._lock:
+            if self.alive:
+                self.owner.settled()
+                self._touch(0)
+        self._sent.set()
+
+    def _touch(self, records: int) -> None:
+        self._unsaved += records
+        if self._dirty_since is None:
+            self._dirty_since = time.monotonic()

@@ -1,0 +1,337 @@
+"""ROUTE on a real Kafka: reads the shop's topics, sends, and only then reports its offsets.
+
+ROUTE keeps no state, so Kafka's committed offsets are its truth: after a crash some records are
+read and sent again, which does no harm, since the same record gives the same messages. A backlog of
+several topics is read in the order of event time.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from faust.types import TP
+
+from streams import agents, connection, machine, metrics
+from streams.alignment import Alignment
+from streams.app import check_topics, report_lag, watch_app
+from streams.broker import admin
+from streams.errors import SettingsError, TopicError
+from streams.fetch import Reader, Span
+from streams.lease import Lease
+from streams.limits import DeadLetterLimit
+from streams.ports import Message, Record
+from streams.producer import Producer
+from streams.route import Route, RouteSettings
+from streams.settings import Settings
+from streams.topics import Names
+from streams.transport import Log, SpanApp
+
+log = logging.getLogger(__name__)
+
+NAME = "route"
+_FETCH_RECORDS = 4_000
+_PATIENCE_S = 2.0
+_UNDER_WAY = 4
+_COLLECTED = 20_000
+_REPORT_S = 1.0
+_DRAIN_S = 5.0
+
+
+class _Routed(NamedTuple):
+    """Spans that were routed and not sent yet: their messages, and where each partition goes on."""
+
+    messages: list[Message]
+    positions: dict[TP, int]
+    oldest_ms: int | None
+
+
+class RouteHoldings:
+    """The source partitions that Kafka gave this process, and how far each was sent.
+
+    Spans of an aligned backlog are small; what they become is collected while earlier messages are
+    on their way, and sent together.
+
+    Args:
+        route: the pure stage.
+        submit: queues messages and returns what waits for their acknowledgement.
+        fail: told what ends the worker.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        submit: Callable[[list[Message]], Awaitable[Awaitable[Any]]],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._route = route
+        self._submit = submit
+        self._fail = fail
+        self._epoch = 0
+        self._assigned: frozenset[TP] | None = None
+        self._next: dict[TP, int] = {}
+        self._collected = _Routed([], {}, None)
+        self._filled, self._emptied = asyncio.Event(), asyncio.Event()
+        self._under_way: deque[asyncio.Task[None]] = deque()
+        self.tally: Counter[str] = Counter()
+        self._batch_seconds = metrics.BATCH_SECONDS.labels(NAME)
+        self._publish_seconds = metrics.PUBLISH_SECONDS.labels(NAME)
+        self._messages = metrics.MESSAGES.labels(NAME)
+
+    @property
+    def ready(self) -> bool:
+        """All that was assigned is being read."""
+        return self._assigned is not None and self._next.keys() >= self._assigned
+
+    def fence(self) -> None:
+        self._epoch += 1
+        self._collected = _Routed([], {}, None)
+        self._emptied.set()
+
+    async def close(self) -> None:
+        self._next.clear()
+        self._assigned = None
+
+    def assign(self, tps: Collection[TP]) -> None:
+        metrics.REBALANCES.labels(NAME).inc()
+        self._assigned = frozenset(tps)
+        log.info("assigned %d source partitions", len(self._assigned))
+
+    async def bring_up(self, broker: Log) -> AsyncIterator[Mapping[TP, int]]:
+        """Where the group stopped reading; partitions that nobody read start at their beginning."""
+        epoch, tps = self._epoch, self._assigned or frozenset()
+        first, done = await asyncio.gather(broker.beginnings(tps), broker.committed(tps))
+        if epoch != self._epoch:
+            return
+        for tp in tps:
+            if done.get(tp, first[tp]) < first[tp]:
+                metrics.LOST.labels(NAME, tp.topic).inc(first[tp] - done[tp])
+                log.error("%s: records were deleted before they were read", tp)
+        self._next = {tp: max(first[tp], done.get(tp, 0)) for tp in tps}
+        yield dict(self._next)
+
+    def positions(self) -> Mapping[TP, int]:
+        return dict(self._next)
+
+    async def read(self, topic: str, number: int, span: Span) -> None:
+        """Route a span; waits while too much is collected."""
+        epoch, begun = self._epoch, time.monotonic()
+        while len(self._collected.messages) > _COLLECTED:
+            self._emptied.clear()
+            await self._emptied.wait()
+        if epoch != self._epoch:
+            return
+        routed = self._route.route(topic, number, span.records)
+        self.tally.update(routed.tally)
+        messages, positions, oldest_ms = self._collected
+        messages += routed.messages
+        positions[TP(topic, number)] = span.next
+        if oldest_ms is None and span.records:
+            oldest_ms = span.records[0].at_ms
+        self._collected = _Routed(messages, positions, oldest_ms)
+        self._filled.set()
+        self._batch_seconds.observe(time.monotonic() - begun)
+
+    async def run(self) -> None:
+        """Send what is collected; until cancelled."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            epoch, routed = self._epoch, self._collected
+            self._collected = _Routed([], {}, None)
+            self._emptied.set()
+            acknowledged = await self._submit(routed.messages)
+            before = self._under_way[-1] if self._under_way else None
+            self._under_way.append(
+                asyncio.create_task(self._settle(epoch, routed, acknowledged, before))
+            )
+            while len(self._under_way) > _UNDER_WAY or self._under_way[0].done():
+                await asyncio.wait([self._under_way[0]])
+                self._under_way.popleft()
+                if not self._under_way:
+                    break
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until what is collected and under way is acknowledged."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._collected.positions:
+                    await asyncio.sleep(0.01)
+                if self._under_way:
+                    await asyncio.wait(list(self._under_way))
+
+    async def _settle(
+        self,
+        epoch: int,
+        routed: _Routed,
+        acknowledged: Awaitable[Any],
+        before: "asyncio.Task[None] | None",
+    ) -> None:
+        """Move the positions once these messages and all before them are acknowledged."""
+        try:
+            await acknowledged
+            if before is not None and not before.done():
+                await asyncio.wait([before])
+        except Exception as error:  # noqa: BLE001 - a background task: nobody else would see it
+            self._fail(error)
+            return
+        if epoch == self._epoch:
+            self._next.update(routed.positions)
+        self._messages.inc(len(routed.messages))
+        if routed.oldest_ms is not None:
+            self._publish_seconds.observe(max(0.0, time.time() - routed.oldest_ms / 1000))
+
+
+class RouteApp(SpanApp):
+    """Reads its sources in the order of event time."""
+
+    event_time: Callable[[str, Record], int | None]
+    slack_ms: int
+
+    def new_reader(self, consumer: Any) -> Reader:
+        alignment = Alignment(slack_ms=self.slack_ms, patience_s=_PATIENCE_S, clock=time.monotonic)
+        return Reader(
+            consumer, limit=_FETCH_RECORDS, alignment=alignment, event_time=self.event_time
+        )
+
+
+class RouteRun:
+    """A worker process of ROUTE.
+
+    Args:
+        settings: with sources and secret.
+        slot: which of ROUTE's workers on this data folder, 0 or more.
+    """
+
+    def __init__(self, settings: Settings, slot: int) -> None:
+        self.settings, self.slot = settings, slot
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._lease = Lease(settings.session_timeout_ms / 1000, clock=time.monotonic)
+        self._limit = DeadLetterLimit(
+            NAME, ratio=settings.dead_letter_ratio, minimum=settings.dead_letter_min
+        )
+        self._report_tally = metrics.TallyReport(NAME)
+        self._holdings: RouteHoldings | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def ready(self) -> bool:
+        """All partitions that Kafka gave are being read."""
+        return self._holdings is not None and self._holdings.ready
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Source partitions, "topic/number"."""
+        found = self._holdings.positions() if self._holdings else {}
+        return tuple(f"{tp.topic}/{tp.partition}" for tp in sorted(found))
+
+    async def start(self) -> None:
+        """Connect and begin to read.
+
+        Raises:
+            CartographError: it cannot run as it is set up; the message says why.
+        """
+        settings = self.settings
+        if not settings.sources:
+            raise SettingsError(
+                "no sources: name the shop's topics and their formats, for example "
+                "CARTOGRAPH_SOURCES=shop.events=native, or a table `sources` in cartograph.toml"
+            )
+        instance = f"{settings.prefix}.{machine.folder_id(settings.data_dir)}.{NAME}-{self.slot}"
+        route = Route(route_settings(settings, instance))
+        await check_topics(settings, ("events", "catalog", "dead-letters"))
+        await _check_sources(settings)
+        names = Names(settings.prefix)
+        producer = Producer(settings.kafka, names, connection.options(settings))
+        await producer.start()
+        self._holdings = RouteHoldings(route, producer.submit, self.fail)
+        self._app = agents.new_app(
+            settings,
+            NAME,
+            instance,
+            assignee=self._holdings,
+            lease=self._lease,
+            fail=self.fail,
+            app_class=RouteApp,
+        )
+        self._app.event_time = _clamped(route, settings.future_ms)
+        # Half of what SHOPPERS allows: reading may then disorder the sources without making late.
+        self._app.slack_ms = settings.allowance_ms // 2
+        agents.add_agent(self._app, NAME, list(settings.sources), self._holdings.read)
+        for work in (self._holdings.run(), self._report(), watch_app(self._app)):
+            task = asyncio.create_task(work)
+            task.add_done_callback(self._watch)
+            self._tasks.append(task)
+
+    async def stop(self) -> None:
+        """Wait for what is under way and report how far we got."""
+        if self._holdings is not None:
+            await self._holdings.drain(_DRAIN_S)
+            await self._app.consumer.report(self._holdings.positions())
+            self._holdings.fence()
+
+    def fail(self, error: BaseException) -> None:
+        """End the worker for this reason; the first one counts."""
+        if self._holdings is not None:
+            self._holdings.fence()
+        if not self.failed.done():
+            self.failed.set_result(error)
+
+    def _watch(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    async def _report(self) -> None:
+        """Every second: counters, the limit, lag, and the offsets that a restart begins at."""
+        while self._holdings is not None:
+            await asyncio.sleep(_REPORT_S)
+            self._limit.add(*self._report_tally.update(self._holdings.tally))
+            report_lag(self._app, NAME)
+            metrics.PARTITIONS.labels(NAME).set(len(self._holdings.positions()))
+            if self._holdings.ready and not self._app.rebalancing:
+                await self._app.consumer.report(self._holdings.positions())
+
+
+def route_settings(settings: Settings, process: str) -> RouteSettings:
+    """What ROUTE must know of the settings.
+
+    Args:
+        settings: of the worker.
+        process: name of this ROUTE process for as long as it may be restarted.
+
+    Raises:
+        SettingsError: there is no secret.
+    """
+    return RouteSettings(
+        sources=settings.sources,
+        secret=settings.key(),
+        partitions=settings.partitions,
+        process=process,
+        purchase_actions=settings.purchase_actions,
+        future_ms=settings.future_ms,
+    )
+
+
+async def _check_sources(settings: Settings) -> None:
+    found = await admin.describe(
+        settings.kafka, settings.sources, options=connection.options(settings)
+    )
+    missing = sorted(set(settings.sources) - set(found))
+    if missing:
+        raise TopicError(
+            f"source topics do not exist: {', '.join(missing)}; correct CARTOGRAPH_SOURCES, or "
+            "create them"
+        )
+
+
+def _clamped(route: Route, future_ms: int) -> Callable[[str, Record], int | None]:
+    """Event time for alignment; one that is impossibly far ahead must not hold its source back."""
+
+    def event_time(topic: str, record: Record) -> int | None:
+        at_ms = route.event_time(topic, record)
+        return None if at_ms is None else min(at_ms, record.at_ms + future_ms)
+
+    return event_time

@@ -1,0 +1,250 @@
+"""What SHOPPERS keeps of one shopper, and its bytes.
+
+| table    | key              | value                                                            |
+|----------|------------------|------------------------------------------------------------------|
+| shoppers | shopper          | day, settled `Open`, events not settled: see `Row.pack`          |
+| ledger   | week NUL shopper | what was asked, and baskets whose last purchase was in the week  |
+| open     | day NUL shopper  | empty; a row whose newest event was of that day when written     |
+
+Keys of `ledger` and `open` begin with the time, so that what has had its time is found, and goes,
+without a look at any other shopper.
+"""
+
+import struct
+from bisect import insort
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from streams.shopper_keys import QUERY_BYTES, Basket, Bought, asked_key
+from streams.shopper_sessions import NEVER, Open, Step
+from streams.weeks import week_end_ms, week_key
+from streams.windows import CLICK, MINUTE_MS, PURCHASE, stable_order
+
+SHOPPERS, LEDGER, OPEN_DAYS = "shoppers", "ledger", "open"
+_HEAD = struct.Struct(">IIBI")
+_ARRAY = struct.Struct(">BI")
+_ARRAY_32 = 0xDD  # MessagePack: an array whose length has four bytes
+_encode = msgspec.msgpack.Encoder().encode
+_decode_open = msgspec.msgpack.Decoder(Open).decode
+_decode_steps = msgspec.msgpack.Decoder(list[Step]).decode
+
+
+class Week(Struct, gc=False):
+    """The part of a shopper's ledger that goes with one week.
+
+    Attributes:
+        asked: keys of the totals of the queries that the shopper asked in the week.
+        baskets: sessions whose last purchase was in the week.
+    """
+
+    asked: set[bytes] = set()
+    baskets: list[Basket] = []
+
+
+NO_WEEK: Final = Week()
+"""A week with nothing in it; shared, never changed."""
+
+
+class _WeekRow(Struct, array_like=True):
+    asked: list[bytes]
+    baskets: list[list[Bought]]
+
+
+_decode_week = msgspec.msgpack.Decoder(_WeekRow).decode
+
+
+class Row(Struct, gc=False):
+    """One shopper, decoded as far as it was needed: most never buy, and are only kept.
+
+    Dictionaries serve as sets of strings, and the row is no garbage collector's business: sets and
+    slotted objects of 50,000 rows cost the collector a tenth of all time.
+
+    Attributes:
+        ids: of every event that is not settled.
+        packed: those events as `Step`s, in the order of the flushes they came with.
+        count: how many are packed.
+        latest: time of the newest event that is not settled, and of none before the first.
+        bought: a purchase or a return is among the events that are not settled.
+        dropped: ids of packed events that were capped after all; None: no such.
+        now: what the first `folded` packed events come to, behind the settled ones; None: nobody
+            asked yet.
+        settled: packed `Open` of what came before all of these; empty when nothing of it matters.
+        weeks: weeks of the ledger that were looked at.
+        standing: keys of the totals that the shopper adds 1 to and has told, complete for
+            `weeks`; None when it has to be worked out.
+        minutes: minute -> its searches and clicks, by hash; None when nobody asked yet.
+        day: under which the row stands in table `open`; -1: under none.
+        trim_at: how many to keep before trying to settle some.
+    """
+
+    shopper: str
+    key: bytes
+    trim_at: int
+    ids: dict[str, None] = {}
+    packed: bytes = b""
+    count: int = 0
+    latest: int = NEVER
+    bought: bool = False
+    dropped: set[str] | None = None
+    now: Open | None = None
+    folded: int = 0
+    settled: bytes = b""
+    weeks: dict[int, Week] = {}
+    standing: dict[bytes, None] | None = None
+    minutes: dict[int, list[tuple[int, str]]] | None = None
+    day: int = -1
+
+    def steps(self, start: int = 0) -> list[Step]:
+        """The packed events but the first `start`, in order."""
+        if start == self.count:
+            return []
+        steps = _decode_steps(_ARRAY.pack(_ARRAY_32, self.count) + self.packed)
+        return sorted(steps[start:])
+
+    def admit(self, fresh: list[Step], limit: int) -> tuple[list[Step], int, int]:
+        """Those of the fresh events that are used, in order; how many were duplicates, capped.
+
+        At most `limit` searches and clicks of a minute are used, those of lowest hash: which is a
+        function of the set of the minute's events. An event that another one takes the place of
+        counts as capped in the other's stead.
+        """
+        ids = self.ids
+        if len(ids) + len(fresh) <= limit:  # the usual case, in few steps
+            if len(fresh) == 1:
+                ident = fresh[0].id
+                if ident not in ids:
+                    ids[ident] = None
+                    return fresh, 0, 0
+            else:
+                new = dict.fromkeys([step.id for step in fresh])
+                if len(new) == len(fresh) and ids.keys().isdisjoint(new):
+                    ids.update(new)
+                    fresh.sort()
+                    return fresh, 0, 0
+        fresh.sort()
+        admitted: list[Step] = []
+        duplicates = capped = 0
+        for step in fresh:
+            if step.id in ids:
+                duplicates += 1
+                continue
+            if len(ids) >= limit and step.kind <= CLICK and self._full(step, limit, admitted):
+                capped += 1
+                if step.id not in ids:
+                    continue
+            ids[step.id] = None
+            admitted.append(step)
+        return admitted, duplicates, capped
+
+    def _full(self, step: Step, limit: int, admitted: list[Step]) -> bool:
+        """Whether the step's minute has no room; then `ids` has the step if another one went."""
+        if self.minutes is None:
+            self.minutes = {}
+            for each in chain(self.steps(), admitted):
+                if each.kind <= CLICK:
+                    minute = self.minutes.setdefault(each.at // MINUTE_MS, [])
+                    insort(minute, stable_order(each.id))
+        place = stable_order(step.id)
+        found = self.minutes.setdefault(step.at // MINUTE_MS, [])
+        if len(found) < limit:
+            insort(found, place)
+            return False
+        if place < found[-1]:
+            _, dropped = found.pop()
+            insort(found, place)
+            del self.ids[dropped]
+            self.ids[step.id] = None
+            left = [each for each in admitted if each.id != dropped]
+            if len(left) < len(admitted):
+                admitted[:] = left
+            else:
+                self.dropped = {dropped, *(self.dropped or ())}
+        return True
+
+    def append(self, steps: Sequence[Step]) -> None:
+        """Pack events behind the others."""
+        count = len(steps)
+        if count == 1:
+            self.packed += _encode(steps[0])
+        else:
+            head = 1 if count < 16 else 3 if count < 1 << 16 else 5
+            self.packed += _encode(steps)[head:]
+        self.count += count
+
+    def keep(self, steps: Sequence[Step]) -> None:
+        """Keep just these; the others are settled, or capped."""
+        self.packed, self.count = b"", 0
+        self.append(steps)
+        self.folded = 0
+        self.ids = dict.fromkeys([step.id for step in steps])
+        self.bought = any(step.kind >= PURCHASE for step in steps)
+        self.minutes = None
+
+    def pack(self) -> bytes:
+        """The row's bytes, without the ledger's weeks.
+
+        ">IIBI" day, length of the settled part, and the head of a MessagePack array of 32-bit
+        length; then the settled part and the elements of the array, all MessagePack.
+        """
+        head = _HEAD.pack(self.day, len(self.settled), _ARRAY_32, self.count)
+        return head + self.settled + self.packed
+
+
+def unpack(shopper: str, data: bytes, trim_at: int) -> Row:
+    """Inverse of `Row.pack`."""
+    row = Row(shopper, shopper.encode(), trim_at)
+    row.day, size, _, row.count = _HEAD.unpack_from(data)
+    start = _HEAD.size + size
+    row.settled, row.packed = data[_HEAD.size : start], data[start:]
+    steps = row.steps()
+    row.ids = dict.fromkeys([step.id for step in steps])
+    if steps:
+        row.latest = steps[-1].at
+        row.bought = any(step.kind >= PURCHASE for step in steps)
+    return row
+
+
+def freeze(now: Open) -> bytes:
+    """Bytes of an `Open`."""
+    return _encode(now)
+
+
+def thaw(settled: bytes) -> Open:
+    """A new `Open` of its own from `freeze`; from b"" the empty one."""
+    return _decode_open(settled) if settled else Open()
+
+
+def pack_week(week: Week) -> bytes:
+    """Bytes of a week of the ledger; the key says which week."""
+    asked = sorted(key[:QUERY_BYTES] for key in week.asked)
+    return _encode(_WeekRow(asked, [basket.bought for basket in week.baskets]))
+
+
+def unpack_week(number: int, data: bytes) -> Week:
+    """Inverse of `pack_week`."""
+    row = _decode_week(data)
+    within = week_end_ms(number) - 1
+    baskets = [
+        Basket(bought, dict.fromkeys(each.product for each in bought)) for bought in row.baskets
+    ]
+    return Week({asked_key(query, within) for query in row.asked}, baskets)
+
+
+def ledger_key(week: int, shopper: str) -> bytes:
+    """Key of a shopper's week of the ledger."""
+    return week_key(week) + b"\0" + shopper.encode()
+
+
+def day_key(day: int, shopper: str) -> bytes:
+    """Key of a shopper's entry in table `open`; days since 1970."""
+    return b"%05d\0%b" % (day, shopper.encode())
+
+
+def time_of_key(key: bytes) -> tuple[int, str]:
+    """Week or day, and shopper, of a key of `ledger` or `open`."""
+    time, _, shopper = key.partition(b"\0")
+    return int(time), shopper.decode()

@@ -1,0 +1,248 @@
+"""SHOPPERS: what each shopper did, as totals of distinct shoppers by query and by product.
+
+Input `events`, outputs `searched` and `bought` (keys: `messages.py`). What a shopper stands for is
+a function of the *set* of the shopper's events that were not late (`windows.standing`), so any
+order within the allowance, and duplicates, end in the same totals.
+
+One event's way: `apply` decodes it, judges it (dead letter, late, duplicate, capped) and puts it
+into its shopper's row. `flush` goes through the rows that changed (`shopper_ledger.py`): events in
+order move the row's sessions on and tell what is new; whatever is not in order, or takes something
+back, works out what the shopper stands for before and after, and tells the difference.
+
+What is kept. An event stays raw while one can still come before it: for `allowance_ms`. What is
+older is settled; if it comes again it is late, so its id need not be remembered. Of settled events
+stay the sessions that may go on, and the ledger: purchases with the queries that led to them,
+until they cannot be returned any more. A visit ends without an event of its own, so table `open`
+names by day the shoppers whose visit may have ended. It and the ledger are keyed by time first, and
+each flush takes a bounded number of the oldest entries whose time has come. How soon that is done
+changes no total: whether a return is in time is judged by event times alone.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from streams.events import decode_event
+from streams.outcomes import CAPPED, DUPLICATE, LATE, USED
+from streams.owner import Wiring
+from streams.ports import Answers, Questions, Record
+from streams.shopper_ledger import Ledger
+from streams.shopper_rows import (
+    LEDGER,
+    OPEN_DAYS,
+    SHOPPERS,
+    Row,
+    day_key,
+    time_of_key,
+    unpack,
+)
+from streams.shopper_sessions import Step, step_of
+from streams.weeks import week_end_ms
+from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
+
+TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, "meta")
+EVENTS = "events"
+_HIGH = b"shoppers"
+_SWEEP = 1_000
+_NEVER = -(1 << 62)
+
+
+def build_shoppers(settings: WindowSettings) -> Callable[[Wiring], "Shoppers"]:
+    """What makes the stage of a partition from its wiring."""
+    return partial(Shoppers, settings=settings)
+
+
+class Shoppers:
+    """One partition of SHOPPERS.
+
+    Rows are cached decoded, in two generations: what was not touched for half a cache is let go.
+    Between flushes the cache may outgrow `cache_shoppers` by the shoppers of one batch.
+    """
+
+    def __init__(self, wiring: Wiring, settings: WindowSettings) -> None:
+        self._state, self._tally, self._reject = wiring.state, wiring.tally, wiring.reject
+        self._settings = settings
+        self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings)
+        self._young: dict[str, Row] = {}
+        self._old: dict[str, Row] = {}
+        self._fresh: dict[str, list[Step]] = {}
+        high = self._state.get("meta", _HIGH)
+        self._high = self._high_written = _NEVER if high is None else int(high)
+        self._first_day = self._first_time(OPEN_DAYS)
+        self._ledger.first_week = self._first_time(LEDGER)
+
+    def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        """Take events in; which of them are duplicates or capped is found out by `flush`."""
+        future, allowance = self._settings.future_ms, self._settings.allowance_ms
+        fresh, high, late = self._fresh, self._high, 0
+        for record in records:
+            try:
+                event = decode_event(record.value)  # type: ignore[arg-type]
+            except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError) as error:
+                self._reject(topic, partition, record, *_unread(record.value, error))
+                continue
+            at, shopper, step = event.at_ms, event.shopper, step_of(event)
+            what = step.what
+            if (
+                not 0 <= at <= record.at_ms + future
+                or not (what and step.id and shopper)
+                or "\0" in what
+            ):
+                why = _refused(shopper, step, record.at_ms + future)
+                self._reject(topic, partition, record, *why)
+                continue
+            if at > high:
+                high = at
+            elif at < high - allowance:
+                late += 1
+                continue
+            steps = fresh.get(shopper)
+            if steps is None:
+                fresh[shopper] = [step]
+            else:
+                steps.append(step)
+        self._high = high
+        if late:
+            self._tally[f"{EVENTS}.{LATE}"] += late
+
+    def wants(self) -> Questions:
+        """Nothing: no model is asked here."""
+        return Questions()
+
+    def learn(self, answers: Answers) -> None:
+        """Nothing was asked."""
+
+    def calm(self) -> None:
+        """Nothing waits."""
+
+    def flush(self) -> None:
+        """Tell what has changed and write every changed row."""
+        horizon = self._high - self._settings.allowance_ms
+        self._take_in(horizon)
+        budget = max(_SWEEP, 2 * len(self._fresh))
+        self._fresh.clear()
+        if self._high != self._high_written:
+            self._state.put("meta", _HIGH, b"%d" % self._high)
+            self._high_written = self._high
+        self._close(budget, horizon)
+        self._expire(budget)
+        if len(self._young) > self._settings.cache_shoppers // 2:
+            self._old, self._young = self._young, {}
+
+    def _take_in(self, horizon: int) -> None:
+        rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
+        used = duplicates = capped = 0
+        for shopper, fresh in self._fresh.items():
+            row = rows.get(shopper) or self._row(shopper)
+            admitted, again, over = row.admit(fresh, limit)
+            used += len(fresh) - again - over
+            duplicates += again
+            capped += over
+            if admitted:
+                ledger.take_in(row, admitted, horizon)
+                if row.count >= row.trim_at:
+                    ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
+                self._write(row)
+        for outcome, n in ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped)):
+            if n:
+                self._tally[f"{EVENTS}.{outcome}"] += n
+
+    def _row(self, shopper: str) -> Row:
+        """The shopper's row, from the older generation, the state, or new."""
+        row = self._old.pop(shopper, None)
+        if row is None:
+            row = self._load(shopper) or Row(shopper, shopper.encode(), self._settings.raw_events)
+        self._young[shopper] = row
+        return row
+
+    def _load(self, shopper: str) -> Row | None:
+        data = self._state.get(SHOPPERS, shopper.encode())
+        if data is None:
+            return None
+        return unpack(shopper, data, self._settings.raw_events)
+
+    def _write(self, row: Row) -> None:
+        day = row.latest // DAY_MS
+        if day != row.day:
+            row.day = day
+            self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
+            if self._first_day is None or day < self._first_day:
+                self._first_day = day
+        self._state.put(SHOPPERS, row.key, row.pack())
+
+    def _close(self, budget: int, horizon: int) -> None:
+        """Settle visits whose day is so long over that nothing can join them."""
+        horizon = horizon // MINUTE_MS * MINUTE_MS
+        over = (horizon - self._settings.reach_ms - 1) // DAY_MS
+        after: bytes | None = None
+        while budget > 0 and self._first_day is not None and self._first_day < over:
+            entries = self._state.scan(OPEN_DAYS, after=after, limit=min(budget, _SWEEP))
+            budget -= len(entries)
+            self._first_day = None
+            for key, _ in entries:
+                self._first_day, shopper = time_of_key(key)
+                if self._first_day >= over:
+                    return
+                self._state.delete(OPEN_DAYS, key)
+                self._close_visit(shopper, self._first_day, horizon)
+                after = key
+
+    def _close_visit(self, shopper: str, day: int, horizon: int) -> None:
+        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        if row is None or row.day != day:
+            return
+        self._ledger.leave(row, horizon)
+        self._young.pop(shopper, None)
+        self._old.pop(shopper, None)
+        self._state.delete(SHOPPERS, shopper.encode())
+
+    def _expire(self, budget: int) -> None:
+        """Let weeks of the ledger go that no return can reach any more."""
+        settings, after = self._settings, None
+        while budget > 0 and (week := self._ledger.first_week) is not None:
+            if week_end_ms(week) + settings.keep_ms + settings.allowance_ms >= self._high:
+                return
+            entries = self._state.scan(LEDGER, after=after, limit=min(budget, _SWEEP))
+            budget -= len(entries)
+            self._ledger.first_week = None
+            for key, _ in entries:
+                self._ledger.first_week, _ = time_of_key(key)
+                if self._ledger.first_week != week:
+                    break
+                self._state.delete(LEDGER, key)
+                after = key
+
+    def _first_time(self, table: str) -> int | None:
+        """The earliest week or day that stands in a table."""
+        entries = self._state.scan(table, limit=1)
+        return time_of_key(entries[0][0])[0] if entries else None
+
+
+def _unread(value: bytes | None, error: Exception) -> tuple[str, str]:
+    """Reason and detail of a value that is no event; nothing of the value itself."""
+    if value is None:
+        return "wrong_type", "a record without a value: events are never withdrawn"
+    if isinstance(error, UnicodeError):
+        return "bad_utf8", "text is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "too_deep", "JSON is nested too deep"
+    if isinstance(error, msgspec.ValidationError):
+        said = str(error)
+        if said.startswith("Invalid value"):  # quotes the value
+            said = "unknown value at " + said.rpartition(" - at ")[2]
+        return "wrong_type", said
+    return "not_json", str(error)
+
+
+def _refused(shopper: str, step: Step, latest: int) -> tuple[str, str]:
+    """Reason and detail of an event that cannot be used for what it says of itself."""
+    if step.at < 0:
+        return "bad_time", "before 1970"
+    if step.at > latest:
+        return "future", f"{step.at - latest} ms more than allowed ahead of the record's timestamp"
+    if step.kind == SEARCH and not step.what:
+        return "empty_query", "a search without text"
+    if not (shopper and step.id and step.what):
+        return "missing_id", "no shopper, event id or product"
+    return "bad_id", "a NUL character in a product id or a query"

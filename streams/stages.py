@@ -1,0 +1,40 @@
+"""The stages as the edge sees them: what each reads, tells, keeps, and how it is built."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streams import totals
+from streams.answers import ANSWERS
+from streams.models import Task
+from streams.owner import Wiring
+from streams.ports import Stage
+from streams.settings import Settings
+
+Bundles = tuple[str, str]
+"""Ids of the tagging and the cleaning bundle; empty where a stage asks no models."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """One stage that keeps state.
+
+    Attributes:
+        name: the stage, its consumer group and its folder.
+        inputs: logical topics, all of the graph's partition count.
+        outputs: logical topics of totals.
+        tables: what it keeps besides the tables of totals.
+        build: settings and bundles -> what makes the stage of one partition.
+        models: which models it asks, of "tagging" and "cleaning".
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    tables: tuple[str, ...]
+    build: Callable[[Settings, Bundles], Callable[[Wiring], Stage]]
+    models: tuple[Task, ...] = ()
+
+    @property
+    def all_tables(self) -> tuple[str, ...]:
+        """Tables of the store."""
+        return tuple(dict.fromkeys((*totals.TABLES, *self.tables, ANSWERS)))

@@ -1,0 +1,86 @@
+"""What a worker process says of itself in a file, for the CLI and for tests."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from streams.settings import STAGES, Settings
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """One worker process.
+
+    Attributes:
+        ready: all partitions that Kafka gave it are open.
+        partitions: numbers that are open; of ROUTE "topic/number".
+        metrics_port: where Prometheus finds it on loopback, 0: nowhere.
+        started_at, ready_at: seconds since 1970; `ready_at` 0 until it is ready once.
+        error: the sentence it ended with, empty while it runs or after a wanted end.
+    """
+
+    stage: str
+    slot: int
+    pid: int
+    ready: bool = False
+    partitions: tuple[str, ...] = ()
+    metrics_port: int = 0
+    started_at: float = 0.0
+    ready_at: float = 0.0
+    error: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Status).decode
+
+
+def run_folder(settings: Settings) -> Path:
+    """Where status files and locks of this graph's workers stand."""
+    return settings.data_dir / "run" / settings.prefix
+
+
+def stage_folder(settings: Settings, stage: str) -> Path:
+    """Where the stores of a stage stand, one folder a partition."""
+    return settings.data_dir / settings.prefix / stage
+
+
+def status_file(settings: Settings, stage: str, slot: int) -> Path:
+    """The file of one worker process."""
+    return run_folder(settings) / f"{stage}-{slot}.json"
+
+
+def write(file: Path, status: Status) -> None:
+    """Replace the status in one step."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(f".{os.getpid()}")
+    new.write_bytes(_encode(status) + b"\n")
+    new.replace(file)
+
+
+def read(file: Path) -> Status | None:
+    """The status; None where there is none, or not one of ours."""
+    try:
+        return _decode(file.read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def read_all(settings: Settings) -> list[Status]:
+    """All workers that ever ran on this data folder, in the order of the stages."""
+    found = [read(file) for file in run_folder(settings).glob("*.json")]
+    order = {stage: place for place, stage in enumerate(STAGES)}
+    return sorted(
+        (status for status in found if status is not None),
+        key=lambda status: (order.get(status.stage, len(order)), status.stage, status.slot),
+    )
+
+
+def is_alive(status: Status) -> bool:
+    """Whether the process still runs (or another got its number since)."""
+    try:
+        os.kill(status.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

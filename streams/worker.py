@@ -1,0 +1,175 @@
+"""Keeps the worker processes of the stages running: one process a stage and slot.
+
+A worker that breaks starts again, at once the first time; one that cannot run as it is set up ends
+everything, with its sentence. Workers end with this process, however that ends (on Linux).
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from streams import machine, status
+from streams.errors import SettingsError
+from streams.settings import STAGES, Settings
+from streams.status import Status
+from streams.worker_process import KAFKA_AWAY, OK, SET_UP_WRONG
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 15.0
+_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+_STEADY_S = 60.0
+Command = Callable[[str, int], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One worker process that should run."""
+
+    stage: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.stage}-{self.number}"
+
+
+def command_of(stage: str, number: int) -> Sequence[str]:
+    """How a worker of the real stages is started."""
+    return [sys.executable, "-m", "streams.worker_main", stage, str(number)]
+
+
+def slots(settings: Settings, stages: Sequence[str]) -> list[Slot]:
+    """All workers that the settings ask for.
+
+    Raises:
+        SettingsError: a stage that nobody knows.
+    """
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown:
+        raise SettingsError(
+            f"no such stage: {', '.join(unknown)}; the stages are {', '.join(STAGES)}"
+        )
+    return [Slot(stage, number) for stage in stages for number in range(settings.workers_of(stage))]
+
+
+def run_worker(settings: Settings, stages: Sequence[str] = STAGES) -> int:
+    """Run workers of these stages until a signal comes; the exit code of the whole.
+
+    Raises:
+        SettingsError: a stage that nobody knows.
+    """
+    return asyncio.run(_run(Supervisor(settings, slots(settings, stages))))
+
+
+async def _run(supervisor: "Supervisor") -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop)
+    return await supervisor.run()
+
+
+class Supervisor:
+    """Starts workers, starts them again, stops them.
+
+    Args:
+        settings: handed to every worker on its standard input, so that no secret stands on a
+            command line.
+        wanted: the workers.
+        command: how a worker is started.
+    """
+
+    def __init__(
+        self, settings: Settings, wanted: Sequence[Slot], *, command: Command = command_of
+    ) -> None:
+        self._settings = settings
+        self._wanted = wanted
+        self._command = command
+        self._stopping = asyncio.Event()
+        self._processes: dict[Slot, asyncio.subprocess.Process] = {}
+        self._code = OK
+        self.restarts: dict[Slot, int] = dict.fromkeys(wanted, 0)
+
+    def stop(self) -> None:
+        """Ask all workers to end; `run` returns when they have."""
+        self._stopping.set()
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+
+    def status(self) -> list[Status]:
+        """What the workers say of themselves."""
+        found = [self._told(slot) for slot in self._wanted]
+        return [told for told in found if told is not None]
+
+    async def run(self) -> int:
+        """Keep the workers running until `stop`, or until one cannot run; the exit code."""
+        async with asyncio.TaskGroup() as group:
+            for place, slot in enumerate(self._wanted):
+                group.create_task(self._keep(slot, place), name=str(slot))
+        return self._code
+
+    async def _keep(self, slot: Slot, place: int) -> None:
+        fails, was_ready = 0, False
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            code = await self._once(slot, place)
+            told = self._told(slot)
+            was_ready = was_ready or bool(told and told.ready_at)
+            if self._stopping.is_set():
+                return
+            if code == SET_UP_WRONG or (code == KAFKA_AWAY and not was_ready):
+                log.error("%s: %s", slot, told.error if told else "cannot run")
+                self._code = SET_UP_WRONG
+                self.stop()
+                return
+            fails = 0 if time.monotonic() - begun > _STEADY_S else fails
+            delay_s = _DELAYS_S[min(fails, len(_DELAYS_S) - 1)]
+            fails += 1
+            self.restarts[slot] += 1
+            log.warning("%s ended with %s; starting it again in %s s", slot, code, delay_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay_s)
+
+    async def _once(self, slot: Slot, place: int) -> int:
+        """Run one worker process from start to end; its exit code, negative after a signal."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command(slot.stage, slot.number),
+            stdin=asyncio.subprocess.PIPE,
+            preexec_fn=machine.die_with_parent(),
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them
+        )
+        self._processes[slot] = process
+        try:
+            if self._stopping.is_set():
+                process.terminate()
+            if process.stdin is not None:
+                with contextlib.suppress(ConnectionError):
+                    process.stdin.write(self._of_one(place).to_json())
+                    await process.stdin.drain()
+                process.stdin.close()
+            return await self._ended(process)
+        finally:
+            del self._processes[slot]
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        ended = asyncio.create_task(process.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        done, _ = await asyncio.wait([ended], timeout=_STOP_S)
+        if not done:
+            process.kill()
+        return await ended
+
+    def _of_one(self, place: int) -> Settings:
+        """The settings of one worker: each has a metrics port of its own."""
+        port = self._settings.metrics_port
+        return self._settings.with_(metrics_port=port + place if port else 0)
+
+    def _told(self, slot: Slot) -> Status | None:
+        return status.read(status.status_file(self._settings, slot.stage, slot.number))

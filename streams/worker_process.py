@@ -1,0 +1,151 @@
+"""One worker process: `python -m streams.worker_process STAGE SLOT`, settings as JSON on stdin.
+
+Started by `worker.py` alone. Ends with 0 when asked to, 2 when it cannot run as it is set up, 3
+when Kafka is away, 1 when something else broke: then it is worth another try.
+"""
+
+import asyncio
+import contextlib
+import gc
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from models_onnx.errors import ModelError
+from streams import logs, machine, metrics, status
+from streams.app import Run
+from streams.errors import BrokerError, CartographError, DeposedError
+from streams.settings import Settings
+from streams.status import Status
+from topology.errors import TopologyError
+
+OK, BROKE, SET_UP_WRONG, KAFKA_AWAY = 0, 1, 2, 3
+NewRun = Callable[[Settings, str, int], Run]
+"""Makes the run of a stage and slot; called inside the event loop."""
+
+_LOCK_PATIENCE_S = 5.0
+_STATUS_S = 0.05
+log = logging.getLogger(__name__)
+
+
+def main(new_run: NewRun, arguments: list[str]) -> int:
+    """Run a worker until it ends; its exit code."""
+    stage, slot = arguments[0], int(arguments[1])
+    settings = Settings.from_json(sys.stdin.buffer.read())
+    worker = f"{stage}-{slot}"
+    logs.set_up(worker, level=settings.log_level, as_json=settings.log_json)
+    file = status.status_file(settings, stage, slot)
+    told = Status(stage=stage, slot=slot, pid=os.getpid(), started_at=time.time())
+    lock_file = file.with_suffix(".lock")
+    try:
+        with machine.lock(lock_file, patience_s=_LOCK_PATIENCE_S, what=f"worker {worker}"):
+            status.write(file, told)
+            try:
+                told.metrics_port = metrics.serve_metrics(
+                    settings.metrics_port, version=importlib.metadata.version("cartograph")
+                )
+                asyncio.run(_work(new_run, settings, told))
+            except BaseException as error:
+                told.error = _sentence(error)
+                raise
+            finally:
+                told.ready, told.partitions = False, ()
+                status.write(file, told)
+    except KeyboardInterrupt:
+        return OK
+    except (CartographError, TopologyError, ModelError) as error:
+        log.error("%s", error)  # noqa: TRY400 - a sentence for the operator, no traceback
+        return _code(error)
+    except Exception:
+        log.exception("the worker broke; it starts again from its stores")
+        return BROKE
+    return OK
+
+
+def exit_now(code: int) -> None:
+    """End at once: Faust's threads would keep the process for seconds, with nothing left to do."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _work(new_run: NewRun, settings: Settings, told: Status) -> None:
+    """Start the run, keep its status file, wait for a signal or a failure."""
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    run = new_run(settings, told.stage, told.slot)
+    starting = asyncio.create_task(_start(run))
+    stopping = asyncio.create_task(asked_to_stop.wait())
+    telling = asyncio.create_task(_tell(run, settings, told))
+    ends: list[asyncio.Future[Any]] = [stopping, run.failed]
+    begun: list[asyncio.Future[Any]] = [*ends, starting]
+    try:
+        await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if run.failed.done():
+            raise run.failed.result()
+        await run.stop()
+    finally:
+        telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
+        # asyncio.run would wait for all tasks, some of which never end: leave from here.
+        _leave(settings, told, sys.exc_info()[1])
+
+
+def _leave(settings: Settings, told: Status, error: BaseException | None) -> None:
+    told.ready, told.partitions = False, ()
+    code = OK
+    if error is not None:
+        told.error, code = _sentence(error), _code(error)
+        if code == BROKE and not isinstance(error, DeposedError):
+            log.error("the worker broke; it starts again from its stores", exc_info=error)
+        else:
+            log.error("%s", error)
+    status.write(status.status_file(settings, told.stage, told.slot), told)
+    exit_now(code)
+
+
+async def _start(run: Run) -> None:
+    await run.start()
+    # What lives until the end is never looked at again; spans make many short-lived objects.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+
+
+async def _tell(run: Run, settings: Settings, told: Status) -> None:
+    file = status.status_file(settings, told.stage, told.slot)
+    while True:
+        ready, held = run.ready, run.held
+        if (ready, held) != (told.ready, told.partitions):
+            told.ready, told.partitions = ready, held
+            if ready and not told.ready_at:
+                told.ready_at = time.time()
+                log.info("ready after %.2f s", told.ready_at - told.started_at)
+            status.write(file, told)
+        await asyncio.sleep(_STATUS_S)
+
+
+def _code(error: BaseException) -> int:
+    if isinstance(error, BrokerError):
+        return KAFKA_AWAY
+    if isinstance(error, DeposedError):
+        return BROKE
+    known = isinstance(error, CartographError | TopologyError | ModelError)
+    return SET_UP_WRONG if known else BROKE
+
+
+def _sentence(error: BaseException) -> str:
+    known = isinstance(error, CartographError | TopologyError | ModelError)
+    return str(error) if known else f"{type(error).__name__}: {error}"

@@ -1,0 +1,45 @@
+"""Workers come and go: every partition has one owner, every record is counted once."""
+
+from pathlib import Path
+
+from tests.kafka.helpers import Worker, create_topics, tally, test_settings, totals, wait_until
+from tests.kafka.test_kill import Feed
+
+
+def test_three_workers_join_and_leave(kafka: str, topic_prefix: str, tmp_path: Path):
+    settings = test_settings(kafka, topic_prefix, tmp_path, partitions=6, session_timeout_ms=2_000)
+    create_topics(settings)
+    feed = Feed(settings, 12_000, per_second=1_500)
+    workers = [Worker(settings, slot=slot) for slot in range(3)]
+
+    def held() -> list[str]:
+        told = [worker.status for worker in workers]
+        return sorted(n for each in told if each and each.ready for n in each.partitions)
+
+    try:
+        workers[0].start()
+        wait_until(lambda: len(held()) == 6, "one worker has all")
+        feed.start()
+        for each in workers[1:]:
+            each.start()
+            moved = wait_until(
+                lambda w=each: held() == list("012345") and bool(w.status and w.status.partitions),
+                "the new one has its share",
+            )
+            print(f"shared after {moved:.2f} s")
+        workers[0].kill()
+        workers[0].start()
+        back = wait_until(lambda: held() == list("012345"), "the killed one is back")
+        print(f"killed one of three: back after {back:.2f} s")
+        assert workers[1].stop() == 0
+        left = wait_until(
+            lambda: len(workers[0].status.partitions + workers[2].status.partitions) == 6,
+            "two have all",
+        )
+        print(f"one left: taken over after {left:.2f} s")
+        feed.join()
+        wait_until(lambda: totals(settings, "searched") == feed.expected, "all told")
+    finally:
+        for each in workers:
+            each.__exit__()
+    assert tally(settings, "counting")["events.used"] == feed.count

@@ -1,0 +1,397 @@
+"""The private names of Faust and aiokafka that the transport stands on, and how spans are read."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from importlib.metadata import version
+from itertools import pairwise
+from types import SimpleNamespace
+
+import aiokafka.consumer.fetcher as fetcher_module
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import (
+    Assignment,
+    SubscriptionState,
+    TopicPartitionState,
+)
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+from faust.tables import TableManager
+from faust.transport.consumer import Consumer
+from faust.transport.drivers import aiokafka as driver
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.alignment import Alignment, Source
+from streams.fetch import Reader, unpack
+from streams.lease import Lease
+from streams.ports import Record
+from streams.transport import SpanConsumer
+
+TP0 = TopicPartition("events", 0)
+
+
+# --- the contract -------------------------------------------------------------------------------
+
+
+def test_the_versions_are_those_that_the_private_names_were_read_in():
+    assert version("faust-streaming").startswith("0.15.")
+    assert version("aiokafka").startswith("0.14.")
+
+
+def source(thing: object) -> str:
+    return inspect.getsource(thing)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        (
+            Fetcher.__init__,
+            "self._isolation_level self._fetch_max_wait_ms self._records self._subscriptions "
+            "self._wait_consume_future",
+        ),
+        (Fetcher._create_fetch_waiter, "self._fetch_waiters"),
+        (Fetcher._notify, "future"),
+        (Fetcher.seek_to, "self._subscriptions.seek del self._records[tp]"),
+        (FetchResult.__init__, "self._partition_records self._assignment"),
+        (FetchResult.check_assignment, "self._partition_records.next_fetch_offset"),
+        (FetchResult.has_more, "self._partition_records is not None"),
+        (
+            PartitionRecords.__init__,
+            "self._records self._check_crcs self._isolation_level self._aborted_producers self._tp",
+        ),
+        (PartitionRecords._consume_aborted_up_to, "self._aborted_producers.add"),
+        (PartitionRecords._contains_abort_marker, "ABORT_MARKER"),
+        (TopicPartitionState.__init__, "self._position self.highwater self.lso"),
+        (TopicPartitionState.consumed_to, "self._position = position"),
+        (SubscriptionState, "reassignment_in_progress fetch_context is_assigned"),
+        (Assignment, "tps active state_value"),
+        (
+            GroupCoordinator.__init__,
+            "self._session_timeout_ms self._rejoin_needed_fut self.generation",
+        ),
+        (GroupCoordinator._heartbeat_routine, "await self._do_heartbeat()"),
+        (GroupCoordinator.request_rejoin, "self._rejoin_needed_fut.set_result"),
+        (GroupCoordinator.fetch_committed_offsets, "partitions"),
+        (AIOKafkaConsumer, "self._fetcher self._coordinator self._subscription self._closed"),
+        (
+            driver.AIOKafkaConsumerThread,
+            "_ensure_consumer _create_worker_consumer on_start call_thread _fetch_records "
+            "consumer_group_instance_id table_standby_replicas",
+        ),
+        (
+            driver.AIOKafkaConsumerThread.getmany,
+            "self._fetch_records active_partitions max_records",
+        ),
+        (driver.Consumer, "_new_consumer_thread _thread RebalanceListener"),
+        (
+            driver.ConsumerRebalanceListener,
+            "on_rebalance_start consumer_generation_id on_partitions_assigned",
+        ),
+        (
+            Consumer,
+            "_get_active_partitions _read_offset flow_active can_resume_flow on_buffer_full "
+            "on_buffer_drop resume_partitions pause_partitions perform_seek "
+            "verify_all_partitions_active",
+        ),
+        (Consumer._drain_messages, "getmany(timeout=1.0) callback(message) offset >= r_offset"),
+        (faust.App._new_transport, "self.conf.broker_consumer"),
+        (TableManager, "_update_channels self.recovery.start() await self.sleep(1.0)"),
+    ],
+)
+def test_a_private_name_is_where_it_was(where: object, words: str):
+    text = source(where)
+    missing = [word for word in words.split(" ") if word not in text]
+    assert not missing
+
+
+def test_what_faust_calls_with_which_arguments():
+    wanted = inspect.signature(driver.AIOKafkaConsumerThread._fetch_records)
+    assert list(wanted.parameters) == [
+        "self",
+        "consumer",
+        "active_partitions",
+        "timeout",
+        "max_records",
+    ]
+    assert list(inspect.signature(SpanConsumer.getmany).parameters) == ["self", "timeout"]
+    assert fetcher_module.READ_COMMITTED == 1
+
+
+# --- unpacking ----------------------------------------------------------------------------------
+
+
+def batch_bytes(
+    base: int,
+    values: list[bytes | None],
+    *,
+    drop: frozenset[int] = frozenset(),
+    codec: int = 0,
+    producer: int = -1,
+    transactional: bool = False,
+) -> bytes:
+    """One record batch; records in `drop` were removed by compaction, their offsets stay."""
+    builder = DefaultRecordBatchBuilder(
+        2,
+        codec,
+        is_transactional=transactional,
+        producer_id=producer,
+        producer_epoch=0,
+        base_sequence=0,
+        batch_size=1 << 20,
+    )
+    last = len(values) - 1
+    for delta, value in enumerate(values):
+        if delta in drop and delta != last:
+            continue
+        builder.append(delta, 1_000 + base + delta, b"k%d" % delta, value, [])
+    data = bytearray(builder.build())
+    data[0:8] = base.to_bytes(8, "big")  # baseOffset is not covered by the checksum
+    return bytes(data)
+
+
+def fetched(data: bytes, at: int, aborted: list[tuple[int, int]] | None = None) -> PartitionRecords:
+    return PartitionRecords(
+        TP0, MemoryRecords(data), aborted, at, None, None, True, fetcher_module.READ_COMMITTED
+    )
+
+
+batches = st.lists(
+    st.tuples(
+        st.lists(st.one_of(st.none(), st.binary(max_size=5)), min_size=1, max_size=6),
+        st.frozensets(st.integers(0, 5), max_size=4),
+        st.integers(0, 3),  # offsets that are missing before the batch
+        st.sampled_from((0, 3)),  # no compression, lz4
+        st.sampled_from((-1, 7, 8)),  # no producer id, or a transaction of one of two
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(batches, st.integers(0, 12), st.integers(1, 10), st.booleans())
+def test_unpacking_gives_what_aiokafka_gives(told, skip: int, limit: int, aborts: bool):
+    data, at = b"", 0
+    end = sum(gap + len(values) for values, _, gap, _, _ in told)
+    start = min(skip, end - 1)
+    for values, drop, gap, codec, producer in told:
+        at += gap + len(values)
+        if at > start:  # a broker begins with the batch that holds the offset asked for
+            data += batch_bytes(
+                at - len(values),
+                values,
+                drop=drop,
+                codec=codec,
+                producer=producer,
+                transactional=producer >= 0,
+            )
+    aborted = [(7, 0)] if aborts else []
+    oracle = fetched(data, start, list(aborted))
+    wanted = [Record(each.offset, each.timestamp, each.key, each.value) for each in oracle]
+    ours, found = fetched(data, start, list(aborted)), []
+    nexts = [start]
+    while ours._records.has_next():
+        part = unpack(ours, limit)
+        assert all(nexts[-1] <= each.offset < ours.next_fetch_offset for each in part)
+        nexts.append(ours.next_fetch_offset)
+        found += part
+    assert found == wanted
+    assert all(type(each) is Record for each in found)
+    assert ours.next_fetch_offset == oracle.next_fetch_offset == at
+    assert all(before < after for before, after in pairwise(nexts))
+
+
+def test_a_batch_with_a_wrong_checksum_is_refused():
+    data = bytearray(batch_bytes(0, [b"value"]))
+    data[-1] ^= 1
+    with pytest.raises(CorruptRecordException):
+        unpack(fetched(bytes(data), 0), 10)
+
+
+def in_a_loop(test: Callable[[], Coroutine[None, None, None]]) -> Callable[[], None]:
+    @wraps(test)
+    def run() -> None:
+        asyncio.run(test())
+
+    return run
+
+
+def reader_of(
+    data: dict[TopicPartition, bytes], **kwargs: object
+) -> tuple[Reader, SimpleNamespace]:
+    """A reader over a fetcher that holds these bytes."""
+    subscription = SubscriptionState(loop=asyncio.get_running_loop())
+    subscription.assign_from_user(set(data))
+    assignment = subscription.subscription.assignment
+    for tp in data:
+        assignment.state_value(tp).seek(0)
+    fetcher = SimpleNamespace(
+        _records={
+            tp: FetchResult(
+                tp,
+                assignment=assignment,
+                partition_records=PartitionRecords(
+                    tp, MemoryRecords(told), [], 0, None, None, True, 1
+                ),
+                backoff=0,
+            )
+            for tp, told in data.items()
+        },
+        _subscriptions=subscription,
+        _notify=lambda future: None,
+        _wait_consume_future=None,
+    )
+    consumer = SimpleNamespace(
+        _fetcher=fetcher,
+        _subscription=subscription,
+        _coordinator=SimpleNamespace(generation=3),
+    )
+    return Reader(consumer, limit=2, **kwargs), fetcher  # type: ignore[arg-type]
+
+
+@in_a_loop
+async def test_a_span_covers_offsets_without_records_and_moves_the_position():
+    data = batch_bytes(5, [b"a", b"b", b"c"], drop=frozenset((0, 1))) + batch_bytes(9, [b"d"])
+    reader, fetcher = reader_of({TP0: data})
+    spans, held = reader.take([TP0])
+    assert not held
+    assert [(span.start, span.next, len(span.records)) for _, span in spans] == [(0, 10, 2)]
+    assert fetcher._records == {}
+    assert reader.take([TP0]) == ([], False)
+
+
+@in_a_loop
+async def test_what_is_not_active_stays_and_what_is_not_ours_goes():
+    other = TopicPartition("events", 1)
+    reader, fetcher = reader_of({TP0: batch_bytes(0, [b"a"]), other: batch_bytes(0, [b"b"])})
+    spans, _ = reader.take([other])
+    assert [tp for tp, _ in spans] == [other]
+    assert list(fetcher._records) == [TP0]
+    fetcher._subscriptions.assign_from_user({other})
+    reader.take([other])
+    assert list(fetcher._records) == []
+
+
+@in_a_loop
+async def test_after_a_seek_nothing_of_the_old_place_is_handed_out():
+    aligned = Alignment(slack_ms=0, patience_s=1, clock=lambda: 0.0)
+    late, early = TopicPartition("a", 0), TopicPartition("b", 0)
+    reader, fetcher = reader_of(
+        {late: batch_bytes(1000, [b"x"]), early: batch_bytes(0, [b"y"])},
+        alignment=aligned,
+        event_time=lambda topic, record: record.at_ms,
+    )
+    spans, held = reader.take([late, early])
+    assert ([tp for tp, _ in spans], held) == ([early], True)
+    del fetcher._records[late]  # what a seek does
+    assert reader.take([late, early])[0] == []
+
+
+# --- alignment ----------------------------------------------------------------------------------
+
+
+def test_the_oldest_goes_first_and_the_newer_waits():
+    aligned = Alignment(slack_ms=10, patience_s=5, clock=lambda: 0.0)
+    heads = {name: Source(at, True, True) for name, at in (("a", 100), ("b", 105), ("c", 111))}
+    assert aligned.choose(heads) == {"a": 115, "b": 110}
+
+
+def test_a_source_at_its_end_holds_nobody_back():
+    aligned = Alignment(slack_ms=0, patience_s=5, clock=lambda: 0.0)
+    heads = {"a": Source(100, True, True), "b": Source(None, False, False)}
+    assert aligned.choose(heads) == {"a": None}
+
+
+def test_a_source_that_is_behind_is_waited_for_but_not_for_ever():
+    now = [0.0]
+    aligned = Alignment(slack_ms=0, patience_s=5, clock=lambda: now[0])
+    heads = {"a": Source(100, True, True), "b": Source(None, False, True)}
+    assert aligned.choose(heads) == {}
+    now[0] = 5.1
+    assert aligned.choose(heads) == {"a": None}
+    assert aligned.choose({**heads, "b": Source(50, True, True)}) == {"b": 100}
+    assert aligned.choose(heads) == {}  # its next fetch is waited for again
+
+
+def test_a_record_without_a_time_goes_at_once():
+    aligned = Alignment(slack_ms=0, patience_s=5, clock=lambda: 0.0)
+    heads = {"a": Source(None, True, True), "b": Source(7, True, True), "c": Source(9, True, True)}
+    assert aligned.choose(heads) == {"a": 7, "b": 9}
+
+
+@given(st.lists(st.lists(st.integers(0, 1_000), max_size=25), min_size=1, max_size=4))
+def test_aligned_reading_merges_backlogs_within_the_slack(sources: list[list[int]]):
+    slack = 20
+
+    async def read() -> list[int]:
+        data = {
+            TopicPartition("s", number): batch_bytes(0, [b"%d" % each for each in sorted(times)])
+            for number, times in enumerate(sources)
+            if times
+        }
+        if not data:
+            return []
+        reader, fetcher = reader_of(
+            data,
+            alignment=Alignment(slack_ms=slack, patience_s=5, clock=lambda: 0.0),
+            event_time=lambda topic, record: int(record.value or b""),
+        )
+        assignment = fetcher._subscriptions.subscription.assignment
+        for number, times in enumerate(sources):
+            if times:
+                assignment.state_value(TopicPartition("s", number)).highwater = len(times)
+        seen: list[int] = []
+        at = dict.fromkeys(data, 0)
+        while fetcher._records:
+            spans, _ = reader.take(list(data))
+            assert spans
+            for tp, span in spans:
+                assert at[tp] == span.start == span.records[0].offset
+                at[tp] = span.next
+                seen += [int(record.value or b"") for record in span.records]
+        return seen
+
+    seen = asyncio.run(read())
+    assert sorted(seen) == sorted(each for times in sources for each in times)
+    highest = 0
+    for each in seen:
+        assert each >= highest - slack
+        highest = max(highest, each)
+
+
+# --- lease --------------------------------------------------------------------------------------
+
+
+def test_a_lease_counts_from_the_sending_of_the_heartbeat_and_ends_early():
+    now = [0.0]
+    lease = Lease(6.0, clock=lambda: now[0], margin_s=0.5)
+    assert not lease.is_good
+    lease.renew(1.0)
+    now[0] = 6.5
+    assert lease.is_good
+    now[0] = 6.51
+    assert not lease.is_good
+
+
+def test_waiting_for_a_lease_ends_when_the_partition_is_gone():
+    lease = Lease(6.0, clock=lambda: 0.0)
+    alive = iter((True, True, False))
+    assert asyncio.run(lease.wait(lambda: next(alive))) is False
+
+
+def test_waiting_for_a_lease_goes_on_when_a_heartbeat_comes():
+    lease = Lease(6.0, clock=lambda: 0.0)
+
+    def wanted() -> bool:
+        lease.renew(0.0)
+        return True
+
+    assert asyncio.run(lease.wait(wanted)) is True
