@@ -130,7 +130,7 @@ def _print_graph(
         if fact.evidence.queries:
             say(f"      asked: {'; '.join(fact.evidence.queries[:3])}")
     say(f"\n{QUERY!r}:")
-    answer = graph.intents(QUERY, ACCEPTED, _SHOWN)
+    answer = graph.intents(QUERY, _SHOWN)
     for each in answer.intents:
         say(f"  {each.concept}  {each.score:.2f}   {each.reason}")
     if not answer.intents:

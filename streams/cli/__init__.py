@@ -1,0 +1,1 @@
+"""The command `cartograph`: each file is one group of commands, `shell.py` what they share."""

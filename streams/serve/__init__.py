@@ -1,0 +1,1 @@
+"""SERVE: a read replica of `graph.facts`, and the HTTP API over it."""

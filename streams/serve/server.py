@@ -1,0 +1,232 @@
+"""One process: a replica that follows its topic, and the HTTP API over it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+from typing import Any
+
+import uvicorn
+
+from models_onnx.runtime import Device
+from models_onnx.spans import Tagged, Text
+from models_onnx.tagging.tagger import Tagger
+from streams.errors import SettingsError
+from streams.serve import metrics, running
+from streams.serve.answers import Alive
+from streams.serve.api import build_api
+from streams.serve.follow import Follower
+from streams.serve.reader import Readiness
+from streams.serve.replica import Counts
+from streams.settings import Settings
+from topology.ontology import Ontology, default_ontology, load_ontology
+
+log = logging.getLogger(__name__)
+
+_GRACE_S = 5
+_BACKLOG = 1_024
+
+
+def load_tagger(settings: Settings) -> Tagger:
+    """The tagger of the settings' bundle.
+
+    Raises:
+        ModelsError: the bundle is changed or missing, or its device cannot be had.
+    """
+    device: Device = settings.device  # type: ignore[assignment]
+    return Tagger.load(
+        settings.tagging_bundle, device=device, threads=settings.model_threads or None
+    )
+
+
+def ontology_of(settings: Settings) -> Ontology:
+    """The ontology of the settings, by default the one shipped.
+
+    Raises:
+        OntologyError: the file cannot be used.
+    """
+    return load_ontology(settings.ontology) if settings.ontology else default_ontology()
+
+
+class LoadingTagger:
+    """A tagger that is loaded in a thread while the rest starts; who asks early, waits.
+
+    Args:
+        load: gives the tagger; runs in a thread.
+    """
+
+    def __init__(self, load: Callable[[], Tagger]) -> None:
+        self.loading = asyncio.create_task(asyncio.to_thread(load), name="load tagger")
+
+    @property
+    def loaded(self) -> bool:
+        """It is there."""
+        task = self.loading
+        return task.done() and not task.cancelled() and task.exception() is None
+
+    @property
+    def bundle_id(self) -> str:
+        """Of its bundle; "" while it is being loaded."""
+        return self.loading.result().bundle_id if self.loaded else ""
+
+    async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]:
+        """One `Tagged` for each text, in the order given."""
+        tagger = await asyncio.shield(self.loading)
+        return await tagger.tag_async(texts)
+
+    def close(self) -> None:
+        """End its threads."""
+        if self.loaded:
+            self.loading.result().close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever started it: uvicorn would end the process by the signal."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_answering: Callable[[running.Running], None] = lambda _: None,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Follow the topic of facts and answer, until SIGTERM or SIGINT.
+
+    Args:
+        settings: with the addresses of Kafka and of the API.
+        on_answering: told where it answers, as soon as it does; it may not be ready yet.
+        on_ready: called once the replica has caught up and the model is loaded.
+
+    Raises:
+        SettingsError: the address cannot be had.
+        CartographError, TopologyError, ModelsError: it cannot run as it is set up.
+    """
+    ontology = ontology_of(settings)
+    listener = _listen(settings)
+    with contextlib.ExitStack() as to_close:
+        to_close.callback(listener.close)
+        follower = Follower(settings, on_batch=_count)
+        to_close.callback(follower.close)
+        tagger = LoadingTagger(lambda: load_tagger(settings))
+        to_close.callback(tagger.close)
+        about = Alive(settings.graph, os.getpid())
+        api = build_api(
+            follower,
+            tagger,
+            ontology,
+            lambda: readiness(follower, tagger),
+            about=about,
+            version=metadata.version("cartograph"),
+        )
+        host, port = listener.getsockname()[:2]
+        at = running.Running(about.pid, host, port, about.graph)
+        running.announce(settings, at)
+        to_close.callback(running.withdraw, settings)
+        await _run(follower, tagger, _server(api), listener, lambda: on_answering(at), on_ready)
+
+
+def readiness(follower: Follower, tagger: LoadingTagger) -> Readiness:
+    """Whether answers can be trusted to be complete."""
+    reasons = []
+    if not follower.caught_up.is_set():
+        lag = follower.as_of().lag
+        left = "the broker has not answered yet" if lag is None else f"{lag:,} records are left"
+        reasons.append(f"the topic of facts is still being read: {left}")
+    if not tagger.loaded:
+        reasons.append("the tagging model is still being loaded")
+    offsets = {str(number): offset for number, offset in sorted(follower.replica.offsets.items())}
+    return Readiness(not reasons, tuple(reasons), offsets)
+
+
+async def _run(
+    follower: Follower,
+    tagger: LoadingTagger,
+    server: uvicorn.Server,
+    listener: socket.socket,
+    on_answering: Callable[[], None],
+    on_ready: Callable[[], None],
+) -> None:
+    """Run everything until a signal, or until a part ends: with its error, if it has one."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+
+    async def tell() -> None:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        on_answering()
+        await asyncio.gather(follower.caught_up.wait(), asyncio.shield(tagger.loading))
+        on_ready()
+        await stopped.wait()
+
+    http = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    parts = [
+        http,
+        asyncio.create_task(follower.run(), name="follow"),
+        asyncio.create_task(tell(), name="tell"),
+        asyncio.create_task(stopped.wait(), name="signals"),
+    ]
+    try:
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for part in done:
+            part.result()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        server.should_exit = True
+        for part in parts[1:]:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+        await asyncio.wait([tagger.loading])
+
+
+def _server(api: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        api,
+        log_config=None,
+        access_log=False,  # a line a request would hold queries
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    return _Server(config)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A socket that listens; taken first, so that a second server ends before it does anything."""
+    host, port = settings.http_host, settings.http_port
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port} cannot be had ({error.strerror or error}): stop what runs there, or "
+            "choose another with `--port`, CARTOGRAPH_HTTP_PORT (0: any free one) or "
+            "CARTOGRAPH_HTTP_HOST"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _count(counts: Counts) -> None:
+    for outcome, count in counts._asdict().items():
+        if count:
+            metrics.REPLICA_RECORDS.labels(outcome).inc(count)
