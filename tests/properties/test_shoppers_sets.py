@@ -1,0 +1,163 @@
+"""What SHOPPERS tells is a function of the set of events that were not late."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.events import Event, encode_event
+from streams.outcomes import OUTCOMES
+from streams.owner import Owner
+from streams.ports import Record
+from streams.shoppers import build_shoppers
+from streams.windows import WindowSettings, basket_of, sessions_of, standing, uncapped
+from tests.strategies_events import LOOSE, MONDAY_MS, TIGHT, event_sets
+from topology.store.memory import MemoryStore
+
+DESTINATIONS = {"searched": 2, "bought": 2, "dead-letters": 1}
+
+
+class Partition:
+    """A real owner over a memory store, fed one event at a time."""
+
+    def __init__(self, windows: WindowSettings) -> None:
+        self.windows, self.offset = windows, 0
+        self.store = MemoryStore()
+        self.open()
+
+    def open(self) -> None:
+        """Start again from what was committed."""
+        self.store = MemoryStore(self.store.durable)
+        self.owner = Owner(
+            "shoppers", 0, self.store, build_shoppers(self.windows), DESTINATIONS, graph="g"
+        )
+
+    def take(self, events: Iterable[Event]) -> None:
+        records = [
+            Record(self.offset + n, event.at_ms, None, encode_event(event))
+            for n, event in enumerate(events)
+        ]
+        if records:
+            self.offset += len(records)
+            self.owner.read("events", records, self.offset)
+
+    def totals(self) -> dict[tuple[str, bytes], int]:
+        """Every total that is not zero."""
+        self.owner.commit()
+        return {
+            (topic, key): n
+            for topic in ("searched", "bought")
+            for key, n, _ in self.owner.outbox.scan(topic, b"")
+        }
+
+
+def expected(arrived: Iterable[Event], windows: WindowSettings) -> Counter[tuple[str, bytes]]:
+    """The totals, by brute force, from the events in the order in which they arrived."""
+    high, used = -(10**18), dict[str, Event]()
+    for event in arrived:
+        if event.at_ms >= high - windows.allowance_ms:
+            used.setdefault(event.id, event)
+        high = max(high, event.at_ms)
+    totals: Counter[tuple[str, bytes]] = Counter()
+    for own in by_shopper(used.values()):
+        totals.update(standing(own, windows))
+    return totals
+
+
+def by_shopper(events: Iterable[Event]) -> list[list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(event.shopper, []).append(event)
+    return list(found.values())
+
+
+def pairs_capped(events: Iterable[Event], windows: WindowSettings) -> int:
+    """How many products are left out of the baskets that they are in."""
+    return sum(
+        basket_of(session, windows)[1]
+        for own in by_shopper(events)
+        for session in sessions_of(uncapped(own, windows), windows)
+    )
+
+
+def play(
+    arrived: Sequence[Event], windows: WindowSettings, rng: random.Random, *, restarts: float = 0.1
+) -> Partition:
+    """Feed the events in pieces, with commits and restarts in between."""
+    partition, place = Partition(windows), 0
+    while place < len(arrived):
+        size = rng.choice((1, 1, 2, 5, 50))
+        partition.take(arrived[place : place + size])
+        place += size
+        if rng.random() < 0.7:
+            partition.owner.commit()
+            if rng.random() < restarts:
+                partition.open()
+    partition.owner.commit()
+    return partition
+
+
+def shuffled(events: list[Event], windows: WindowSettings, rng: random.Random) -> list[Event]:
+    """An order in which no event is late, with duplicates that may be."""
+    again = [event for event in events if rng.random() < 0.2]
+    jitter = windows.allowance_ms
+    moved = [(event.at_ms + rng.randint(0, jitter), rng.random(), event) for event in events]
+    moved += [(event.at_ms + jitter + rng.randint(0, jitter), 2.0, event) for event in again]
+    return [event for _, _, event in sorted(moved, key=lambda each: each[:2])]
+
+
+@pytest.mark.parametrize("windows", [TIGHT, LOOSE], ids=["tight", "loose"])
+@settings(max_examples=int(__import__("os").environ.get("EX", "60")))
+@given(found=event_sets(20, most=24), seed=st.integers(0, 1 << 30))
+def test_any_order_within_the_allowance_gives_what_the_clear_path_says(
+    windows: WindowSettings, found: list[Event], seed: int
+) -> None:
+    rng = random.Random(seed)
+    arrived = shuffled(found, windows, rng)
+    want = Counter[tuple[str, bytes]]()
+    for own in by_shopper(found):
+        want.update(standing(own, windows))
+    assert expected(arrived, windows) == want, "the test's order makes something late"
+    partition = play(arrived, windows, rng)
+    assert partition.totals() == want
+    tally = partition.owner.tally
+    assert tally["events.used"] == sum(len(uncapped(own, windows)) for own in by_shopper(found))
+    assert tally["pairs.capped"] == pairs_capped(found, windows)
+    assert tally["events.late"] <= len(arrived) - len(found)
+
+
+@pytest.mark.parametrize("windows", [TIGHT, LOOSE], ids=["tight", "loose"])
+@settings(max_examples=int(__import__("os").environ.get("EX", "60")))
+@given(
+    visits=st.lists(
+        st.tuples(event_sets(12, most=10), st.sampled_from((0, 1, 20, 60, 2000, 12000))),
+        max_size=5,
+    ),
+    seed=st.integers(0, 1 << 30),
+)
+def test_whatever_arrives_when_the_totals_are_those_of_what_was_not_late(
+    windows: WindowSettings, visits: list[tuple[list[Event], int]], seed: int
+) -> None:
+    rng = random.Random(seed)
+    arrived: list[Event] = []
+    shift = 0
+    for number, (found, later_minutes) in enumerate(visits):
+        shift += later_minutes * 60_000
+        arrived += (_moved(event, shift, f"{number}{event.id}") for event in found)
+    partition = play(arrived, windows, rng)
+    assert partition.totals() == expected(arrived, windows)
+    outcomes = partition.owner.tally
+    assert sum(outcomes[f"events.{each}"] for each in OUTCOMES) == len(arrived)
+    assert min(outcomes.values(), default=0) >= 0
+
+
+def _moved(event: Event, by_ms: int, ident: str) -> Event:
+    fields = {name: getattr(event, name) for name in event.__struct_fields__}
+    return type(event)(**{**fields, "id": ident, "at_ms": event.at_ms + by_ms})
+
+
+def test_the_strategies_reach_both_sides_of_a_week() -> None:
+    assert MONDAY_MS % 1000 == 0
