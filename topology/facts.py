@@ -237,7 +237,8 @@ class Evidence(msgspec.Struct, frozen=True):
     """A small sample of what stands behind a fact: no shoppers, no identities.
 
     Attributes:
-        weeks: ISO weeks as whole weeks since 1970-01-05 in which it was seen, ascending.
+        weeks: numbers of the weeks it was seen in, Monday to Monday, week 0 is that of 1970-01-01;
+            ascending.
         queries: query texts that k shoppers used, ascending.
         fields: where it was read, "catalog:baseColour" or "title", ascending.
         bundles: ids of the model bundles that read or judged it, ascending.

@@ -15,6 +15,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from models_onnx.errors import ModelError
 from streams.errors import CartographError, SettingsError
@@ -76,7 +77,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         numbers = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
         shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in listed:
-        shown.add_row(*[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row])
+        # Text, not markup: ids hold brackets.
+        shown.add_row(*[Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row])
     _out.print(shown)
 
 

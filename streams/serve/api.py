@@ -241,7 +241,7 @@ class _Measured:
         try:
             await self._app(scope, receive, told)
         finally:
-            path = scope["path"]
+            path = getattr(scope.get("route"), "path", "other")
             metrics.REQUESTS.labels(path, str(status)).inc()
             metrics.REQUEST_SECONDS.labels(path).observe(time.perf_counter() - begun)
 
