@@ -1,0 +1,91 @@
+"""The command line: what fails says in one sentence what to do, and leaves with its exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.__main__ import app
+
+SECRET = "a secret that nobody may ever read"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("CARTOGRAPH_KAFKA", "CARTOGRAPH_SECRET", "CARTOGRAPH_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*words: str, **env: str):
+        return CliRunner().invoke(app, list(words), env=env)
+
+    return call
+
+
+def test_settings_are_shown_without_secrets(run):
+    told = run("config", "show", "--json", CARTOGRAPH_SECRET=SECRET, CARTOGRAPH_PARTITIONS="8")
+    assert told.exit_code == 0
+    assert json.loads(told.stdout)["partitions"] == 8
+    assert SECRET not in told.output
+
+
+def test_the_file_is_read_and_the_environment_outranks_it(run, tmp_path: Path):
+    (tmp_path / "cartograph.toml").write_text('partitions = 4\nprefix = "shop"\n')
+    told = json.loads(run("config", "show", "--json", CARTOGRAPH_PARTITIONS="16").stdout)
+    assert (told["partitions"], told["prefix"]) == (16, "shop")
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "says"),
+    [
+        (("config", "show"), {"CARTOGRAPH_PARTITION": "8"}, "CARTOGRAPH_PARTITIONS"),
+        (("config", "show"), {"CARTOGRAPH_PARTITIONS": "many"}, "CARTOGRAPH_PARTITIONS"),
+        (("config", "show"), {"CARTOGRAPH_CONFIG": "nowhere.toml"}, "nowhere.toml"),
+        (("worker",), {}, "cartograph broker start"),
+        (("worker",), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "CARTOGRAPH_SECRET"),
+        (("topics", "apply"), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "no Kafka answers"),
+        (("state", "digest"), {}, "cartograph worker"),
+        (("sample", "score", "nowhere"), {}, "cartograph sample make"),
+        (("play", "tape", "x.jsonl"), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "no format"),
+        (("play", "native", "x.jsonl", "--from", "noon"), {"CARTOGRAPH_KAFKA": "h:1"}, "--from"),
+        (("source", "check", "t"), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "--format"),
+        (("ontology", "import", "google", "."), {}, "shopify"),
+    ],
+)
+def test_what_the_operator_must_change_is_said_in_a_sentence(run, words, env, says):
+    told = run(*words, **env)
+    assert told.exit_code == 2, told.output
+    assert says in told.output
+    assert "Traceback" not in told.output
+
+
+def test_a_broker_that_never_ran_is_no_error_but_not_well(run):
+    told = run("broker", "status", "--json")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["running"] is False
+
+
+def test_a_sample_is_made_and_says_how_big_it_is(run, tmp_path: Path):
+    sizes = ("--products", "120", "--shoppers", "20", "--days", "7")
+    told = run("sample", "make", str(tmp_path / "s"), "--seed", "3", *sizes, "--json")
+    assert told.exit_code == 0, told.output
+    about = json.loads(told.stdout)
+    assert about["products"] == 120
+    assert (tmp_path / "s" / "events.jsonl").read_bytes().count(b"\n") == about["events"]
+    other = run("sample", "make", str(tmp_path / "s"), "--seed", "4", *sizes)
+    assert other.exit_code == 2
+
+
+def test_an_imported_taxonomy_of_nothing_says_so(run, tmp_path: Path):
+    assert run("ontology", "import", "shopify", str(tmp_path)).exit_code == 2
+
+
+def test_every_command_of_the_readme_exists(run):
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    for line in readme.splitlines():
+        if line.startswith("cartograph "):
+            words = line.split("#")[0].split()[1:]
+            commands = [word for word in words if word.isalpha()][:2]
+            told = run(*commands[:1], "--help")
+            assert told.exit_code == 0, line
