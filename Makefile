@@ -37,10 +37,6 @@ $(VENV)/.dev: $(VENV)/bin/python $(LOCKS)/dev.txt
 	$(call install,dev)
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.bench: $(VENV)/bin/python $(LOCKS)/bench.txt
-	$(call install,bench)
-	@touch $@ $(VENV)/.dev $(VENV)/.run
-
 $(VENV)/.train: $(VENV)/bin/python $(LOCKS)/train.txt
 	$(call install,train)
 	@touch $@ $(VENV)/.dev $(VENV)/.run
@@ -62,7 +58,7 @@ simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (
 	$(BIN)/python -m tests.simulation --schedules $(N)
 
 bench: bench-ingest bench-pipeline bench-upsert bench-memory ## all benchmarks, each a table and .cartograph/bench/NAME.json
-bench-ingest: $(VENV)/.bench ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust
+bench-ingest: $(VENV)/.dev ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust (in .venv-bench)
 	$(BIN)/python -m tests.bench.ingest
 bench-pipeline: $(VENV)/.dev ## the whole way of the data, events to facts
 	$(BIN)/python -m tests.bench.pipeline

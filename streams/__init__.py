@@ -1,0 +1,1 @@
+"""From shopper events to the graph: ROUTE, SHOPPERS, QUERIES, PRODUCTS, GRAPH, SERVE."""

@@ -28,6 +28,7 @@ def new_app(
     assignee: Assignee,
     lease: Lease,
     fail: Callable[[BaseException], None],
+    fetch_records: int = 4_000,
     app_class: type[SpanApp] = SpanApp,
 ) -> SpanApp:
     """A Faust app for one stage, without agents yet.
@@ -39,13 +40,14 @@ def new_app(
         assignee: opens and closes the partitions.
         lease: renewed by the app's heartbeats.
         fail: told what ends the worker.
+        fetch_records: records after which a fetch takes no further batch.
         app_class: what to make.
     """
     session_s = settings.session_timeout_ms / 1000
     folder = status.run_folder(settings) / "faust"  # stays empty: there are no tables
     folder.mkdir(parents=True, exist_ok=True)
     app = app_class(
-        settings.topic(stage).replace(".", "-"),
+        settings.group(stage),
         broker=[f"kafka://{address}" for address in settings.kafka.split(",")],
         broker_credentials=connection.credentials(settings),
         broker_session_timeout=session_s,
@@ -70,6 +72,7 @@ def new_app(
     app.assignee = assignee
     app.lease = lease
     app.fail = fail
+    app.fetch_records = fetch_records
     return app
 
 

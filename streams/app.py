@@ -32,6 +32,7 @@ from topology.store.rocksdb import RocksStore, StoreMemory
 log = logging.getLogger(__name__)
 
 _REPORT_S = 1.0
+_FETCH_RECORDS, _MODEL_FETCH_RECORDS = 4_000, 500
 _SIZE_EVERY = 30
 _DRAIN_S = 5.0
 _MIB = 1 << 20
@@ -144,6 +145,8 @@ class StageRun:
             assignee=self._holdings,
             lease=self._lease,
             fail=self.fail,
+            # Models take seconds for what other stages do in milliseconds; commit in between.
+            fetch_records=_MODEL_FETCH_RECORDS if spec.models else _FETCH_RECORDS,
         )
         agents.add_agent(
             self._app, spec.name, list(self._holdings.plan.inputs), self._holdings.read

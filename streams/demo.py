@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams import lag
+from streams import lag, status
 from streams.broker import admin, process
 from streams.connection import options
 from streams.dead_letters import TOPIC as DEAD_LETTERS
@@ -28,6 +28,7 @@ PARTITIONS = 4
 K_SHOPPERS = 3
 _POLL_S = 1.0
 _QUIET_POLLS = 3
+_PATIENCE_POLLS = 120
 _SHOP_TOPIC = Topic("shop", "the sample shop's own records", None, "shopper or product")
 Say = Callable[[str], None]
 
@@ -131,10 +132,10 @@ async def at_rest(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     """Wait until every stage has read all there is and says nothing new.
 
     Raises:
-        CartographError: a worker ended with an error.
+        CartographError: a worker ended with an error, or nothing has moved for two minutes.
     """
     inputs = stage_inputs(settings)
-    quiet, before = 0, list[lag.Lag]()
+    quiet, stuck, before = 0, 0, list[lag.Lag]()
     while quiet < _QUIET_POLLS:
         await asyncio.sleep(_POLL_S)
         if errors := [told.error for told in supervisor.status() if told.error]:
@@ -144,9 +145,16 @@ async def at_rest(settings: Settings, supervisor: Supervisor, say: Say) -> None:
         for each in now:
             behind[each.stage] += each.behind
         still = now == before and not any(behind.values())
-        quiet, before = (quiet + 1 if still else 0), now
+        quiet, stuck = (quiet + 1 if still else 0), (stuck + 1 if now == before else 0)
+        before = now
         left = ", ".join(f"{stage} {count:,}" for stage, count in behind.items() if count)
         say(f"still to read: {left or 'nothing'}")
+        if left and stuck >= _PATIENCE_POLLS:
+            raise CartographError(
+                f"the stages have not moved for {stuck} polls, still to read: {left}. Look at "
+                f"{status.run_folder(settings)} for the workers; a machine that is too busy needs "
+                "CARTOGRAPH_SESSION_TIMEOUT_MS raised"
+            )
 
 
 def stage_inputs(settings: Settings) -> Mapping[str, list[str]]:

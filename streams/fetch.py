@@ -150,6 +150,9 @@ class Reader:
                 records += len(chunk.records)
                 if rest is not None:
                     self._opened[tp] = rest
+                last = self._event_time(tp.topic, chunk.records[-1]) if chunk.records else None
+                if last is not None:
+                    self._alignment.handed_out(tp, last)
         return spans, held
 
     def _with_data(self, active: Collection[TP]) -> list[Any]:
@@ -203,17 +206,18 @@ class Reader:
 
     def _cut(self, tp: Any, chunk: _Chunk, until_ms: int | None) -> tuple[_Chunk, _Chunk | None]:
         """A chunk up to its first record behind `until_ms` (but one at least), and the rest."""
-        if until_ms is None or self._event_time is None:
+        event_time = self._event_time
+        if until_ms is None or event_time is None:
             return chunk, None
+
+        # One by one: a late record in the middle would lead a binary search astray.
         for place in range(1, len(chunk.records)):
             record = chunk.records[place]
-            at_ms = self._event_time(tp.topic, record)
+            at_ms = event_time(tp.topic, record)
             if at_ms is not None and at_ms > until_ms:
                 first = chunk._replace(next=record.offset, records=chunk.records[:place])
-                rest = chunk._replace(
-                    start=record.offset, records=chunk.records[place:], at_ms=at_ms
-                )
-                return first, rest
+                left = chunk.records[place:]
+                return first, chunk._replace(start=record.offset, records=left, at_ms=at_ms)
         return chunk, None
 
     def _deliver(self, tp: Any, chunk: _Chunk, generation: int, *, is_all: bool) -> Span:

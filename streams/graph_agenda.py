@@ -19,6 +19,7 @@ GROUPS: Final = "groups"
 STALE: Final = "stale"
 SLICE: Final = 500
 ROWS_A_TOTAL: Final = 0.25
+SCAN_COST: Final = 3  # rows that could be scored while a group is looked up
 CALM_SLICE: Final = 20_000
 
 
@@ -64,6 +65,8 @@ class Agenda:
         self._state, self._touch = state, touch
         self.own: dict[bytes, list[bytes]] = {}
         self._groups = {key: _decode(row) for key, row in state.scan(GROUPS)}
+        self._kept = set(self._groups)
+        self._moved: set[bytes] = set()
         self._due_after: bytes | None = None
         self._is_due = False
 
@@ -79,9 +82,14 @@ class Agenda:
 
     def group(self, prefix: bytes) -> None:
         """All rows under the prefix are to be scored again."""
-        group = self._groups.setdefault(prefix, _Group())
-        group.stop, group.wrapped = group.after, False
-        self._state.put(GROUPS, prefix, _encode(group))
+        group = self._groups.get(prefix)
+        if group is None:
+            group = self._groups[prefix] = _Group()
+        elif not group.after and not group.stop:
+            return  # it has not begun
+        else:
+            group.stop, group.wrapped = group.after, False
+        self._moved.add(prefix)
 
     def is_news(self, key: bytes, row: Marked, mark: int, *, force: bool) -> bool:
         """Whether the row's fact is to be made now; else it waits until things are calm."""
@@ -108,11 +116,23 @@ class Agenda:
 
     def work(self, keys: Keys, score: Score, limit: int) -> None:
         """Score up to about `limit` rows of groups, then of stale ones that are due."""
+        self._work(keys, score, limit)
+        for prefix in self._moved:
+            group = self._groups.get(prefix)
+            if group is not None:
+                self._state.put(GROUPS, prefix, _encode(group))
+                self._kept.add(prefix)
+            elif prefix in self._kept:
+                self._state.delete(GROUPS, prefix)
+                self._kept.remove(prefix)
+        self._moved.clear()
+
+    def _work(self, keys: Keys, score: Score, limit: int) -> None:
         left = limit
         for prefix in list(self._groups):
             if left <= 0:
                 return
-            left -= self._slice(prefix, keys, score, left)
+            left -= SCAN_COST + self._slice(prefix, keys, score, left)
         if self._is_due and left > 0:
             found = self._state.scan(STALE, after=self._due_after, limit=left)
             for key, _ in found:
@@ -137,7 +157,5 @@ class Agenda:
             group.after, group.wrapped = b"", True
         else:
             del self._groups[prefix]
-            self._state.delete(GROUPS, prefix)
-            return len(found)
-        self._state.put(GROUPS, prefix, _encode(group))
+        self._moved.add(prefix)
         return len(found)

@@ -18,7 +18,7 @@ WEEK_CHARS: Final = 6
 """A NUL and five digits (`weeks.week_key`) end every key that is told by week."""
 
 
-class Sum(msgspec.Struct, array_like=True):
+class Sum(msgspec.Struct, array_like=True, gc=False):
     """A total over all weeks.
 
     Attributes:
@@ -45,7 +45,7 @@ class Sum(msgspec.Struct, array_like=True):
         return delta
 
 
-class Asked(Sum):
+class Asked(Sum, gc=False):
     """An intent of a type, with how its counts are spread over the values of the type.
 
     Attributes:
@@ -62,13 +62,13 @@ class Asked(Sum):
         self.spread += spread_of(after) - spread_of(before)
 
 
-class Bought(Sum):
+class Bought(Sum, gc=False):
     """Purchases of a type, with its co-purchases over all types it was bought with."""
 
     together: int = 0
 
 
-class Partner(Sum):
+class Partner(Sum, gc=False):
     """A co-purchase, with what its newest week says of the other side (`messages.With`)."""
 
     told_in: int = -1
@@ -76,7 +76,7 @@ class Partner(Sum):
     bought: int = 0
 
 
-class Head(msgspec.Struct, array_like=True):
+class Head(msgspec.Struct, array_like=True, gc=False):
     """All that a product was bought with.
 
     Attributes:
@@ -103,7 +103,7 @@ class Head(msgspec.Struct, array_like=True):
             self.types.pop(kind, None)
 
 
-class Claims(msgspec.Struct, array_like=True):
+class Claims(msgspec.Struct, array_like=True, gc=False):
     """What is claimed of a product by one relation.
 
     Attributes:
@@ -115,7 +115,7 @@ class Claims(msgspec.Struct, array_like=True):
     made: list[str] = []
 
 
-class Likely(msgspec.Struct, array_like=True):
+class Likely(msgspec.Struct, array_like=True, gc=False):
     """A pair of values that may be synonyms: it is there, or it is not."""
 
     score: float = 0.0
@@ -134,7 +134,7 @@ class Rows:
 
     Args:
         state: the partition's state.
-        cache_size: rows kept in memory between commits, at most about twice as many.
+        cache_size: rows kept in memory between commits, about.
     """
 
     def __init__(self, state: State, *, cache_size: int = 100_000) -> None:
@@ -185,7 +185,7 @@ class Rows:
             else:
                 put(TABLE, key, _encode(row))
         self._dirty.clear()
-        if len(self._young) > self._cache_size:
+        if len(self._young) > self._cache_size // 2:
             self._old, self._young = self._young, {}
 
     def mark_there(self, key: bytes, *, there: bool) -> None:

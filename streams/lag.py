@@ -30,11 +30,6 @@ class Lag(NamedTuple):
         return self.end - self.read
 
 
-def group_of(settings: Settings, stage: str) -> str:
-    """The consumer group of a stage."""
-    return settings.topic(stage).replace(".", "-")
-
-
 async def lags(settings: Settings, inputs: Mapping[str, Iterable[str]]) -> list[Lag]:
     """Lag by stage and input topic.
 
@@ -54,7 +49,7 @@ async def lags(settings: Settings, inputs: Mapping[str, Iterable[str]]) -> list[
         await consumer.start()
         found = []
         for stage, topics in inputs.items():
-            told = await admin.list_consumer_group_offsets(group_of(settings, stage))
+            told = await admin.list_consumer_group_offsets(settings.group(stage))
             read = {(tp.topic, tp.partition): meta.offset for tp, meta in told.items()}
             for topic in topics:
                 numbers = sorted(consumer.partitions_for_topic(topic) or ())

@@ -33,8 +33,7 @@ from streams.transport import Log, SpanApp
 log = logging.getLogger(__name__)
 
 NAME = "route"
-_FETCH_RECORDS = 4_000
-_PATIENCE_S = 2.0
+_PATIENCE_S, _IDLE_S = 2.0, 0.5
 _UNDER_WAY = 4
 _COLLECTED = 20_000
 _REPORT_S = 1.0
@@ -192,9 +191,15 @@ class RouteApp(SpanApp):
     slack_ms: int
 
     def new_reader(self, consumer: Any) -> Reader:
-        alignment = Alignment(slack_ms=self.slack_ms, patience_s=_PATIENCE_S, clock=time.monotonic)
+        alignment = Alignment(
+            slack_ms=self.slack_ms,
+            patience_s=_PATIENCE_S,
+            idle_s=_IDLE_S,
+            clock=time.monotonic,
+            now_ms=lambda: int(time.time() * 1000),
+        )
         return Reader(
-            consumer, limit=_FETCH_RECORDS, alignment=alignment, event_time=self.event_time
+            consumer, limit=self.fetch_records, alignment=alignment, event_time=self.event_time
         )
 
 

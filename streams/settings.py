@@ -197,6 +197,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Full name of one of our own topics: "events" -> "graph.events"."""
         return Names(self.prefix).of(logical)
 
+    def group(self, stage: str) -> str:
+        """Consumer group of a stage."""
+        return f"{self.prefix}.{stage}"
+
     @property
     def graph(self) -> str:
         """Identity of the graph that a store belongs to."""

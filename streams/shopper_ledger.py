@@ -43,30 +43,39 @@ class Ledger:
         self._sessions = Sessions(settings)
         self.first_week: int | None = None
 
-    def take_in(self, row: Row, fresh: list[Step], horizon_ms: int) -> None:
+    def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
         """Take what a row has admitted in, and tell what changes by it.
 
-        `fresh` is in order. An event that is older than the horizon would be late from now on.
+        An event that is older than the horizon would be late from now on. `fresh` is in order;
+        `chunk` is the same, packed one after the other in any order.
         """
-        first_ms, latest = fresh[0].at, row.latest
-        kinds = {step.kind for step in fresh} if len(fresh) > 1 else {fresh[0].kind}
-        if PURCHASE in kinds or RETURN in kinds:
+        first, latest = fresh[0], row.latest
+        highest = first.kind
+        only_clicks = highest == CLICK
+        if len(fresh) > 1:
+            kinds = {step.kind for step in fresh}
+            highest, only_clicks = max(kinds), only_clicks and len(kinds) == 1
+        if highest >= PURCHASE:
             row.bought = True
-        if first_ms <= latest or row.dropped:
-            self._insert(row, fresh)
-            return
-        if row.count and first_ms - latest > self._reach:
-            floor = min(horizon_ms, first_ms) // MINUTE_MS * MINUTE_MS
-            if floor - latest > self._reach:
-                self.leave(row, floor, fresh)  # nothing can join the visit before any more
-        row.latest = fresh[-1].at
-        if len(kinds) > 1 or CLICK not in kinds:
-            self._more(row, fresh, max(kinds))
+        if first.at <= latest or row.dropped:
+            folded = self._insert(row, fresh)
         else:
-            row.append(fresh)
+            if row.count and first.at - latest > self._reach:
+                floor = min(horizon_ms, first.at) // MINUTE_MS * MINUTE_MS
+                if floor - latest > self._reach:
+                    self.leave(row, floor, fresh)  # nothing can join the visit before any more
+            row.latest = fresh[-1].at
+            folded = not only_clicks and self._more(row, fresh, highest)
+        row.packed += chunk
+        row.count += len(fresh)
+        if folded:
+            row.folded = row.count
 
-    def _more(self, row: Row, fresh: list[Step], highest: int) -> None:
-        """The fast path of what is more than clicks: it comes behind all others of the row."""
+    def _more(self, row: Row, fresh: list[Step], highest: int) -> bool:
+        """The fast path of what is more than clicks: it comes behind all others of the row.
+
+        Returns whether `now` has the fresh events.
+        """
         for step in fresh:
             if step.kind != CLICK:  # all weeks before anything is told: `standing` is of them
                 week = week_of(step.at)
@@ -74,8 +83,7 @@ class Ledger:
                     self._need(row, week, week)
         if highest <= CLICK:
             self._tell_asked(row.standing if row.standing is not None else self._told(row), fresh)
-            row.append(fresh)
-            return
+            return False
         now = self._fold(row)
         if highest == PURCHASE:
             told = self._told(row)
@@ -86,8 +94,7 @@ class Ledger:
             self._told(row)
             self._replay(row, now, fresh)
             self._tell_difference(row, now, fresh)
-        row.append(fresh)
-        row.folded = row.count
+        return True
 
     def _tell_asked(self, told: dict[bytes, None], steps: list[Step]) -> None:
         """Tell of searches what does not hang on any other event."""
@@ -114,33 +121,30 @@ class Ledger:
         if not plain:
             self._tell_difference(row, now, fresh)
 
-    def _insert(self, row: Row, fresh: list[Step]) -> None:
+    def _insert(self, row: Row, fresh: list[Step]) -> bool:
         """The clear path: steps that do not come behind all others, or capped ones that go.
 
-        What the row stands for is worked out from the settled part on, before and after.
+        What the row stands for is worked out from the settled part on, before and after. Returns
+        whether `now` has the fresh events.
         """
         row.latest = max(row.latest, fresh[-1].at)
         if not row.bought and not row.dropped:
             self._need(row, week_of(fresh[0].at), week_of(fresh[-1].at))
             self._tell_asked(self._told(row), fresh)
-            row.append(fresh)
             row.now, row.folded = None, 0
-            return
-        steps = sorted(
-            [*(step for step in row.steps() if step.id not in (row.dropped or ())), *fresh]
-        )
-        self._need(row, *self._weeks_of(self._fold(row), steps))
+            return False
+        old = row.steps()
+        self._need(row, *self._weeks_of(self._fold(row), old + fresh))
         self._told(row)
-        now = thaw(row.settled)
+        if row.dropped:
+            old = [step for step in old if step.id not in row.dropped]
+            ids, minutes, row.dropped = row.ids, row.minutes, None
+            row.keep(old)
+            row.ids, row.minutes = ids, minutes
+        steps, now = sorted(old + fresh), thaw(row.settled)
         self._replay(row, now, steps)
         self._tell_difference(row, now, steps)
-        if row.dropped:
-            minutes, row.dropped = row.minutes, None
-            row.keep(steps)
-            row.minutes = minutes
-        else:
-            row.append(fresh)
-        row.folded = row.count
+        return True
 
     def _fold(self, row: Row) -> Open:
         """What all packed events come to; tells nothing, as all of it was told."""

@@ -28,7 +28,8 @@ SHOPPERS, LEDGER, OPEN_DAYS = "shoppers", "ledger", "open"
 _HEAD = struct.Struct(">IIBI")
 _ARRAY = struct.Struct(">BI")
 _ARRAY_32 = 0xDD  # MessagePack: an array whose length has four bytes
-_encode = msgspec.msgpack.Encoder().encode
+_SMALL_ARRAYS = [bytes([0x90 | count]) for count in range(16)]
+pack_step = _encode = msgspec.msgpack.Encoder().encode
 _decode_open = msgspec.msgpack.Decoder(Open).decode
 _decode_steps = msgspec.msgpack.Decoder(list[Step]).decode
 
@@ -102,8 +103,7 @@ class Row(Struct, gc=False):
         """The packed events but the first `start`, in order."""
         if start == self.count:
             return []
-        steps = _decode_steps(_ARRAY.pack(_ARRAY_32, self.count) + self.packed)
-        return sorted(steps[start:])
+        return sorted(unpack_steps(self.packed, self.count)[start:])
 
     def admit(self, fresh: list[Step], limit: int) -> tuple[list[Step], int, int]:
         """Those of the fresh events that are used, in order; how many were duplicates, capped.
@@ -165,20 +165,9 @@ class Row(Struct, gc=False):
                 self.dropped = {dropped, *(self.dropped or ())}
         return True
 
-    def append(self, steps: Sequence[Step]) -> None:
-        """Pack events behind the others."""
-        count = len(steps)
-        if count == 1:
-            self.packed += _encode(steps[0])
-        else:
-            head = 1 if count < 16 else 3 if count < 1 << 16 else 5
-            self.packed += _encode(steps)[head:]
-        self.count += count
-
     def keep(self, steps: Sequence[Step]) -> None:
         """Keep just these; the others are settled, or capped."""
-        self.packed, self.count = b"", 0
-        self.append(steps)
+        self.packed, self.count = pack_steps(steps), len(steps)
         self.folded = 0
         self.ids = dict.fromkeys([step.id for step in steps])
         self.bought = any(step.kind >= PURCHASE for step in steps)
@@ -206,6 +195,18 @@ def unpack(shopper: str, data: bytes, trim_at: int) -> Row:
         row.latest = steps[-1].at
         row.bought = any(step.kind >= PURCHASE for step in steps)
     return row
+
+
+def pack_steps(steps: Sequence[Step]) -> bytes:
+    """The packed steps one behind the other."""
+    return b"".join(map(pack_step, steps))
+
+
+def unpack_steps(packed: bytes, count: int) -> list[Step]:
+    """Inverse of `pack_steps`."""
+    if count < len(_SMALL_ARRAYS):
+        return _decode_steps(_SMALL_ARRAYS[count] + packed)
+    return _decode_steps(_ARRAY.pack(_ARRAY_32, count) + packed)
 
 
 def freeze(now: Open) -> bytes:

@@ -358,7 +358,7 @@ class Inbox:
     def flush(self) -> None:
         """Write what changed to the state."""
         self._write_rows()
-        if len(self._rows) > self._cache_size:
+        if len(self._rows) > self._cache_size // 2:
             self._older, self._rows = self._rows, {}
 
     def _write_rows(self) -> None:

@@ -27,7 +27,6 @@ from streams.lease import Lease
 
 _FETCH_WAIT_MS = 250
 """A fetch in flight that finds nothing must not keep new partitions waiting for long."""
-_FETCH_RECORDS = 4_000
 _HELD_S, _IDLE_S = 0.02, 0.2
 _logger = logging.getLogger("faust.spans")
 T = TypeVar("T")
@@ -331,10 +330,12 @@ class SpanApp(faust.App):  # type: ignore[misc]
     lease: Lease
     fail: Callable[[BaseException], None]
     """Told what ends the worker."""
+    fetch_records: int
+    """Records after which a fetch takes no further batch."""
 
     def new_reader(self, consumer: Any) -> Reader:
         """How spans are taken from the consumer; a stage that aligns its sources overrides it."""
-        return Reader(consumer, limit=_FETCH_RECORDS)
+        return Reader(consumer, limit=self.fetch_records)
 
     def _new_transport(self) -> SpanTransport:
         return SpanTransport(self.conf.broker_consumer, self)

@@ -28,7 +28,7 @@ OK, BROKE, SET_UP_WRONG, KAFKA_AWAY = 0, 1, 2, 3
 NewRun = Callable[[Settings, str, int], Run]
 """Makes the run of a stage and slot; called inside the event loop."""
 
-_LOCK_PATIENCE_S = 5.0
+_LOCK_PATIENCE_S = 8.0  # longer than a worker drains whose supervisor was killed
 _STATUS_S = 0.05
 log = logging.getLogger(__name__)
 

@@ -114,12 +114,14 @@ def stock(lexicon: Lexicon, decoys: Sequence[Bond], rng: Random, *, products: in
 
 
 def _record(lexicon: Lexicon, kind: Kind, item: Item, rng: Random) -> dict[str, object]:
+    brand = rng.choice(lexicon.brands)
     record: dict[str, object] = {
         "id": item.id,
-        "title": _title(lexicon, kind, item, rng),
+        "title": _title(lexicon, kind, item, brand, rng),
         "category": list(kind.category),
-        "brand": rng.choice(lexicon.brands),
     }
+    if rng.random() >= MISSING:
+        record["brand"] = brand
     for name, value in item.values.items():
         if rng.random() < MISSING:
             continue
@@ -128,11 +130,11 @@ def _record(lexicon: Lexicon, kind: Kind, item: Item, rng: Random) -> dict[str, 
     return record
 
 
-def _title(lexicon: Lexicon, kind: Kind, item: Item, rng: Random) -> str:
+def _title(lexicon: Lexicon, kind: Kind, item: Item, brand: str, rng: Random) -> str:
     words = [value.title() for value in item.values.values() if rng.random() < 0.6]
     rng.shuffle(words)
     words.append(rng.choice(kind.title).title())
-    words.insert(0, rng.choice(lexicon.brands))
+    words.insert(0, brand)
     if rng.random() < 0.15:
         words.insert(rng.randrange(len(words) + 1), rng.choice(lexicon.fluff).title())
     if rng.random() < 0.3:

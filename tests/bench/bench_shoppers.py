@@ -19,28 +19,29 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from streams.events import Click, Event, Purchase, Search, encode_event
-from streams.owner import Owner
+from streams.owner import Owner, Start
 from streams.ports import Record, State
 from streams.shoppers import TABLES, build_shoppers
 from streams.totals import TABLES as TOTALS_TABLES
-from streams.windows import WindowSettings
+from streams.windows import MINUTE_MS, WindowSettings
 from topology.store.memory import MemoryStore
-from topology.store.rocksdb import RocksStore
+from topology.store.rocksdb import RocksStore, StoreMemory
 
 DESTINATIONS = {"searched": 32, "bought": 32, "dead-letters": 1}
 LIST_RECORDS = 2_000
 TARGET = 250_000
 START_MS = 1_760_000_000_000
 MIXES = {"light": 0.03, "heavy": 0.12}
-_WORDS = (
-    "wireless usb cable running shoes women men red black headphones kids toy lego phone case "
-    "glass screen coffee maker steel kitchen knife desk lamp led office chair laptop mouse"
-).split()
+_WORDS = tuple(
+    "wireless usb cable running shoes women men red black headphones kids toy lego phone case "  # noqa: SIM905
+    "glass screen coffee maker steel kitchen knife desk lamp led office chair laptop mouse".split()
+)
 
 
 def shop(n: int, purchases: float, active: int, seed: int = 1) -> Iterator[Event]:
@@ -134,15 +135,66 @@ def rows_of(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
             }
 
 
+def crowd(shoppers: int, rounds: int) -> Iterator[Event]:
+    """Every shopper once a round, all sessions open at the end: each event misses the cache."""
+    rng = random.Random(2)
+    step = 25 * MINUTE_MS / (shoppers * rounds)
+    for number in range(shoppers * rounds):
+        place, turn = number % shoppers, number // shoppers
+        at, shopper, session = START_MS + int(number * step), f"{place:032x}", f"s-{place:09d}"
+        ident, product = f"e-{number:010d}", f"B{rng.randrange(50_000):09X}"
+        if turn == 0:
+            query = " ".join(rng.choices(_WORDS, k=2))
+            yield Search(ident, at, shopper, query, f"q-{place:09d}", session)
+        elif rng.random() < 0.03:
+            yield Purchase(ident, at, shopper, product, "", session)
+        else:
+            yield Click(ident, at, shopper, product, f"q-{place:09d}", session)
+
+
+def memory(shoppers: int, rounds: int, flush: int, folder: Path) -> None:
+    """Print RSS as `shoppers` open sessions fill, and the worst speed: no row is ever cached."""
+    store = RocksStore(
+        folder / "state",
+        sorted({*TABLES, *TOTALS_TABLES}),
+        memory=StoreMemory(cache_bytes=64 << 20, write_buffer_bytes=64 << 20),
+    )
+    owner = Owner(
+        "shoppers", 0, store, build_shoppers(WindowSettings()), DESTINATIONS, graph="bench"
+    )
+    owner.start(Start(claim=1, last_claim=None, ends={}))
+    process, began, offset = psutil.Process(), time.process_time(), 0
+    events = crowd(shoppers, rounds)
+    while batch := [
+        Record(offset + n, event.at_ms, None, encode_event(event))
+        for n, event in enumerate(islice(events, flush))
+    ]:
+        offset += len(batch)
+        owner.read("events", batch, offset)
+        owner.commit()
+        while owner.take(10_000):
+            pass
+        owner.settled()
+        if offset % (shoppers // 4) < flush:
+            rss, rate = process.memory_info().rss >> 20, offset / (time.process_time() - began)
+            print(f"{offset:>10,} events  {rss:>5} MiB RSS  {rate:>8,.0f} events/s of CPU")
+    store.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=300_000)
-    parser.add_argument("--flush", type=int, default=10_000)
+    parser.add_argument("--flush", type=int, default=20_000)
     parser.add_argument("--active", type=int, default=5_000)
     parser.add_argument("--send", action="store_true", help="also make the messages of each commit")
     parser.add_argument("--profile", action="store_true", help="cProfile of the light mix instead")
     parser.add_argument("--out", type=Path, default=Path(".cartograph/bench/shoppers.json"))
+    parser.add_argument("--memory", type=int, metavar="SHOPPERS", help="RSS with open sessions")
     arguments = parser.parse_args()
+    if arguments.memory:
+        with tempfile.TemporaryDirectory() as folder:
+            memory(arguments.memory, 3, arguments.flush, Path(folder))
+        return
     if arguments.profile:
         records = records_of(arguments.events, MIXES["light"], arguments.active)
         profile = cProfile.Profile()

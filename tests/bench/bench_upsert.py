@@ -9,12 +9,14 @@ encoded. As PRODUCTS does, a key that changes several times between two flushes 
 """
 
 import argparse
+import gc
 import json
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -31,7 +33,8 @@ from topology.store.rocksdb import RocksStore, StoreMemory
 
 TYPES, VALUES, ATTRIBUTES, INTENTS = 300, 12, 4, 10
 FACTS_A_PRODUCT = 7
-SALES_A_FLUSH = 400
+SALES_A_FLUSH = 400  # of PRODUCTS, on the other side of the topic
+COMMIT_RECORDS = 20_000  # settings.flush_records
 TARGET, RATIO = 100_000, 1.3
 
 Key = tuple[bytes, ...]
@@ -116,30 +119,40 @@ class Graph:
         build = build_graph(ScoringSettings(), small_ontology())
         self.owner = Owner("graph", 0, self.store, build, {"facts": 1}, graph="bench/1")
         self.owner.start(Start(0, None, {}))
-        self.offset = self.version = self.published = 0
-        self.seconds = 0.0
+        self.offset = self.version = self.published = self._unsaved = 0
+        self.seconds = self.cpu = 0.0
 
     def read(self, told: list[tuple[Key, int, bytes]]) -> None:
-        """Apply and commit one fetched batch, then encode what is to be sent; timed."""
+        """Apply one fetched batch; commit, and encode what is to be sent, as a worker does."""
         self.version += 1
         records = [
             Record(offset, 0, *encode_total("claims", Sent(0, 0, self.version, join(*key), n, p)))
             for offset, (key, n, p) in enumerate(told, self.offset)
         ]
         self.offset += len(records)
-        began = time.perf_counter()
-        self.owner.read("claims", records, self.offset)
-        self.owner.commit()
-        self._send()
-        self.seconds += time.perf_counter() - began
+        self._unsaved += len(records)
+        with self._timed():
+            self.owner.read("claims", records, self.offset)
+            if self._unsaved >= COMMIT_RECORDS:
+                self._commit()
 
     def calm(self) -> None:
-        """The edge's minute is over; timed, it is part of the work."""
-        began = time.perf_counter()
-        self.owner.stage.calm()
+        """The edge's minute is over."""
+        with self._timed():
+            self.owner.stage.calm()
+            self._commit()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), time.thread_time()
+        yield
+        self.seconds += time.perf_counter() - wall
+        self.cpu += time.thread_time() - cpu
+
+    def _commit(self) -> None:
         self.owner.commit()
+        self._unsaved = 0
         self._send()
-        self.seconds += time.perf_counter() - began
 
     def _send(self) -> None:
         while messages := self.owner.take(5_000):
@@ -173,7 +186,9 @@ def measure(facts: int, totals: int, folder: Path) -> dict[str, float]:
     graph.store.flush()
     for _ in range(20):  # warm, as a worker is that did not just start
         graph.read(shop.sales(SALES_A_FLUSH))
-    graph.seconds, before, published = 0.0, graph.offset, graph.published
+    gc.freeze()
+    graph.seconds = graph.cpu = 0.0
+    before, published = graph.offset, graph.published
     next_calm = before + totals // 3
     while graph.offset - before < totals:
         graph.read(shop.sales(SALES_A_FLUSH))
@@ -185,10 +200,12 @@ def measure(facts: int, totals: int, folder: Path) -> dict[str, float]:
         "facts": graph.facts(),
         "totals_per_s": done / graph.seconds,
         "us_per_total": 1e6 * graph.seconds / done,
+        "cpu_us_per_total": 1e6 * graph.cpu / done,
         "published_per_s": (graph.published - published) / graph.seconds,
         "new_facts_per_s": loading,
     }
     graph.store.close()
+    _say(", ".join(f"{name} {value:,.1f}" for name, value in found.items()))
     return found
 
 
@@ -198,11 +215,12 @@ def rows_of(found: list[dict[str, float]]) -> list[dict[str, object]]:
     for one in found:
         size = f"{one['facts']:,.0f} facts"
         rows.append(_row(f"GRAPH upsert at {size}", one["totals_per_s"], "totals/s", TARGET))
+        rows.append(_row(f"CPU of a total at {size}", one["cpu_us_per_total"], "us"))
         rows.append(_row(f"first claims of products, {size}", one["new_facts_per_s"], "totals/s"))
         rows.append(_row(f"published at {size}", one["published_per_s"], "facts/s"))
     if len(found) > 1:
-        ratio = found[-1]["us_per_total"] / found[0]["us_per_total"]
-        row = _row("cost of a total, largest against smallest graph", ratio, "ratio", RATIO)
+        ratio = found[-1]["cpu_us_per_total"] / found[0]["cpu_us_per_total"]
+        row = _row("CPU of a total, largest against smallest graph", ratio, "ratio", RATIO)
         rows.append({**row, "met": ratio <= RATIO})
     return rows
 
@@ -231,6 +249,7 @@ def main() -> None:
     parser.add_argument("--totals", type=int, default=300_000)
     parser.add_argument("--out", type=Path, default=Path(".cartograph/bench/upsert.json"))
     given = parser.parse_args()
+    gc.set_threshold(200_000, 20, 100)  # as a worker does
     found = []
     for facts in given.facts:
         folder = Path(tempfile.mkdtemp(prefix="cartograph-upsert-"))

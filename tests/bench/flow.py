@@ -14,10 +14,10 @@ from aiokafka import AIOKafkaConsumer
 
 from streams.registry import SPECS
 from streams.sample.make import CATALOG, EVENTS, Sizes, make
-from streams.settings import STAGES, Settings
+from streams.settings import STAGES
 from tests.bench.generate import Feed
 from tests.bench.place import Place, ends
-from tests.bench.watch import Sample, Stalled, Worker
+from tests.bench.watch import Sample, StalledError, Worker
 
 PURCHASES = 0.03
 EVENTS_A_SHOPPER = 13
@@ -148,7 +148,7 @@ class Flow:
         """Wait until every stage has read all that there is, and told all that follows.
 
         Raises:
-            Stalled: a worker ends, or the time is over.
+            StalledError: a worker ends, or the time is over.
         """
         return asyncio.run(self._at_rest(timeout_s))
 
@@ -162,22 +162,25 @@ class Flow:
                 samples = {stage: self._look(stage) for stage in self.workers}
                 now = await ends(consumer, sorted(topics))
                 # The ends must not have moved since before the workers said that they are done.
-                if now == before and all(self._is_done(stage, samples[stage], now) for stage in samples):
+                if now == before and all(
+                    self._is_done(stage, samples[stage], now) for stage in samples
+                ):
                     return Moment(samples, self._short(now))
                 before = now
                 if time.monotonic() > deadline:
-                    raise Stalled(f"not at rest within {timeout_s:.0f} s: {self._behind(now)}")
+                    raise StalledError(f"not at rest within {timeout_s:.0f} s: {self._behind(now)}")
                 await asyncio.sleep(_POLL_S)
 
     def _look(self, stage: str) -> Sample:
         sample = self.workers[stage].look()
         if sample is None:
-            raise Stalled(f"{stage} notes nothing")
+            raise StalledError(f"{stage} notes nothing")
         return sample
 
     def _is_done(self, stage: str, sample: Sample, now: Mapping[str, int]) -> bool:
         return sample.clean and all(
-            sample.done.get(logical, 0) >= now[full] for full, logical in self._inputs[stage].items()
+            sample.done.get(logical, 0) >= now[full]
+            for full, logical in self._inputs[stage].items()
         )
 
     def _behind(self, now: Mapping[str, int]) -> str:
@@ -196,10 +199,9 @@ class Flow:
         """When the last of the workers last did anything, seconds since 1970."""
         return max(_last_change(worker.samples) for worker in self.workers.values())
 
-    def busy_since(self, stage: str, done: int) -> float:
-        """When a worker still had taken in no more than `done` records of all its inputs."""
-        samples = self.workers[stage].samples
-        return [sample.at for sample in samples if sample.total <= done][-1]
+    def last_before(self, stage: str, done: int) -> Sample:
+        """The last moment at which a worker had taken in no more than `done` records."""
+        return [sample for sample in self.workers[stage].samples if sample.total <= done][-1]
 
 
 def _last_change(samples: list[Sample]) -> float:

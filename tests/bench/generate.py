@@ -1,4 +1,4 @@
-"""What shoppers do in the benches: seeded streams of events, in the native form and in a shop's own.
+"""What shoppers do in the benches: seeded streams of events, native or as a shop sends them.
 
 Sessions of 5 to 20 events, many at once, 30 % searches; `light` has 3 % purchases, `heavy` 12 %.
 Every shopper has one session and no event names its query, so that a purchase belongs to the last
@@ -21,9 +21,10 @@ _FIRST = 1 / 12.5
 """Share of the events that begin a session, which are searches; sessions are 12.5 events long."""
 STEP_MS = 8
 _WORDS = (
-    "wireless usb cable running shoes women men red black bluetooth headphones kids toy phone case "
-    "glass screen protector coffee maker steel kitchen knife set desk lamp led office chair laptop"
-).split()
+    *("wireless", "usb", "cable", "running", "shoes", "women", "men", "red", "black", "kids"),
+    *("bluetooth", "headphones", "toy", "phone", "case", "glass", "screen", "protector", "set"),
+    *("coffee", "maker", "steel", "kitchen", "knife", "desk", "lamp", "led", "office", "chair"),
+)
 
 
 class Shop(NamedTuple):

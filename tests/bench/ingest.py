@@ -79,11 +79,11 @@ PEERS = (
 )
 
 
-class WrongPairs(RuntimeError):
+class WrongPairsError(RuntimeError):
     """Somebody found other pairs than there are: the comparison would not be honest."""
 
 
-class PeerFailed(RuntimeError):
+class PeerFailedError(RuntimeError):
     """A peer did not get to its end; its last words are in the message."""
 
 
@@ -139,7 +139,7 @@ def peer_run(peer: Peer, python: Path, place: Place, topic: str, count: int) -> 
     """One run of a peer on a filled topic.
 
     Raises:
-        PeerFailed: it broke, or took too long.
+        PeerFailedError: it broke, or took too long.
     """
     out = place.topic("pairs")
     folder = place.folder / out
@@ -156,27 +156,30 @@ def peer_run(peer: Peer, python: Path, place: Place, topic: str, count: int) -> 
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise PeerFailed(f"{peer.name} took over {_TIMEOUT_S:.0f} s") from error
+        raise PeerFailedError(f"{peer.name} took over {_TIMEOUT_S:.0f} s") from error
     finally:
         place.delete([out])
     told = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not told:
         last = " | ".join(done.stderr.splitlines()[-_TAIL:])
-        raise PeerFailed(f"{peer.name} ended with {done.returncode}: {last}")
+        raise PeerFailedError(f"{peer.name} ended with {done.returncode}: {last}")
     said = json.loads(told[-1])
     found = Found(said["query_pairs"], said["bought_pairs"])
-    return Run(
-        said["events"], said["seconds"], said["cpu_seconds"], found, said["rss_bytes"]
-    )
+    return Run(said["events"], said["seconds"], said["cpu_seconds"], found, said["rss_bytes"])
 
 
 def compare(
-    mix: str, feed: Sequence[Feed], place: Place, peers: Sequence[Peer], python: Path | None, runs: int
+    mix: str,
+    feed: Sequence[Feed],
+    place: Place,
+    peers: Sequence[Peer],
+    python: Path | None,
+    runs: int,
 ) -> dict[str, list[Run]]:
     """All runs of one mix, in rounds: SHOPPERS, then every peer.
 
     Raises:
-        WrongPairs: somebody found other pairs.
+        WrongPairsError: somebody found other pairs.
     """
     whole = pairs_in(feed)
     smallest = min((peer.at_most for peer in peers if peer.at_most), default=0)
@@ -187,7 +190,9 @@ def compare(
         worker = primed(settings, "shoppers")
         topic = settings.topic("events")
         place.fill(topic, feed)
-        found[SHOPPERS].append(_checked(mix, SHOPPERS, shoppers(settings, worker, len(feed)), whole))
+        found[SHOPPERS].append(
+            _checked(mix, SHOPPERS, shoppers(settings, worker, len(feed)), whole)
+        )
         short = place.topic("few")
         place.fill(short, few)
         for peer in peers:
@@ -212,7 +217,7 @@ def _checked(mix: str, who: str, run: Run, there_are: Found) -> Run:
         flush=True,
     )
     if run.found != there_are:
-        raise WrongPairs(f"{who} found {run.found} in the {mix} mix, there are {there_are}")
+        raise WrongPairsError(f"{who} found {run.found} in the {mix} mix, there are {there_are}")
     return run
 
 
@@ -261,9 +266,7 @@ def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[str]]:
         feed = list(as_shop(events(arguments.events, MIXES["light"], shop=shop)))
         runs = [route(place, feed) for _ in range(arguments.runs)]
     rates = [run.rate for run in runs]
-    rows.append(
-        row(f"ROUTE, {len(feed):,} events", rates, "events/s", at_least=ROUTE_TARGET)
-    )
+    rows.append(row(f"ROUTE, {len(feed):,} events", rates, "events/s", at_least=ROUTE_TARGET))
     rows.append(row("ROUTE, CPU", [run.cpu_us for run in runs], "us/event"))
     return rows, notes
 

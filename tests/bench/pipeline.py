@@ -1,14 +1,14 @@
 """The whole way of the data: all five stages as workers on one machine, events to facts.
 
-    python -m tests.bench.pipeline [--events N] [--products N] [--rate N]
+    python -m tests.bench.pipeline [--events N] [--runs N] [--products N] [--rate N]
 
 The sample shop as a light mix (3 % purchases) on its own catalog. In order:
 
 1. cold: the catalog alone, no text of which any model has seen: new texts a second;
-2. a third as many events as are measured: after it queries and products are tagged, the cache is
+2. half as many events as a run has: after it queries and products are tagged, the cache is
    warm;
-3. warm: ROUTE is stopped, `--events` events are put into the shop's topic, ROUTE starts: events a
-   second from its first record until every stage has read and told everything;
+3. warm, `--runs` times: ROUTE is stopped, `--events` events are put into the shop's topic, ROUTE
+   starts: events a second from its first record until every stage has read and told everything;
 4. latency at half of that rate: while events flow, tracers (two products bought together by the
    second shopper, which makes a fact of them) are sent, and the time is taken from just before
    their last purchase is produced until their fact is read from `graph.facts`. Theirs is the
@@ -18,8 +18,10 @@ The sample shop as a light mix (3 % purchases) on its own catalog. In order:
 import argparse
 import asyncio
 import math
+import statistics
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -27,7 +29,7 @@ from tests.bench import place as places
 from tests.bench.flow import Event, Flow, Moment, SampleShop, sample_shop, tracer_visit
 from tests.bench.place import PARTITIONS, producer, send
 from tests.bench.report import Row, row, save
-from tests.bench.watch import Stalled
+from tests.bench.watch import StalledError
 
 WARM_TARGET, COLD_TARGET, LATENCY_TARGET_S = 25_000.0, 1_000.0, 2.0
 TRACERS = 150
@@ -38,6 +40,7 @@ _TRACE_WAIT_S = 20.0
 
 def cold(flow: Flow, shop: SampleShop) -> list[Row]:
     """The catalog, with all texts new to the models."""
+    began_cpu_s = flow.workers["products"].samples[-1].cpu_s
     began = _fill(flow, flow.catalog, shop.catalog)
     now = flow.at_rest(_TIMEOUT_S)
     seconds = flow.quiet_since() - began
@@ -53,57 +56,73 @@ def cold(flow: Flow, shop: SampleShop) -> list[Row]:
         ),
         row(f"cold: claims judged, {claims:,}", [claims / seconds], "claims/s"),
         row("cold: products", [products / seconds], "products/s"),
+        row(
+            "cold: CPU of products, models included",
+            [(now.samples["products"].cpu_s - began_cpu_s) / (texts + claims) * 1e3],
+            "ms/answer",
+        ),
     ]
 
 
-def warm(flow: Flow, events: Sequence[Event], before: Moment) -> tuple[float, list[Row], list[str]]:
-    """Events a second through all stages; rows, and what each stage took of the CPU."""
+class Round(NamedTuple):
+    """Some events through all stages with a warm cache.
+
+    Attributes:
+        figures: (what, unit) -> value.
+        now: everything at its end.
+    """
+
+    rate: float
+    figures: dict[tuple[str, str], float]
+    now: Moment
+
+
+def warm(flow: Flow, events: Sequence[Event], before: Moment) -> Round:
+    """Put events into the shop's topic while ROUTE is away, and time their way."""
     route = flow.workers["route"]
     route.stop()
     _fill(flow, flow.events, [event.feed for event in events])
-    began = time.time()
     route.start()
     now = flow.at_rest(_TIMEOUT_S)
-    done = before.samples["route"].total
-    began = max(began, flow.busy_since("route", done))
-    seconds = flow.quiet_since() - began
-    rate = len(events) / seconds
+    begin = flow.last_before("route", before.samples["route"].total)
+    seconds = flow.quiet_since() - begin.at
     added = {topic: end - before.ends.get(topic, 0) for topic, end in now.ends.items()}
-    tagged = [
-        now.samples[stage].answers["tagging.model"] - before.samples[stage].answers["tagging.model"]
-        for stage in ("queries", "products")
-    ]
-    rows = [
-        row(
-            f"warm: events through all stages, {len(events):,}",
-            [rate],
-            "events/s",
-            at_least=WARM_TARGET,
-        ),
-        row("warm: totals of searches and pairs", [(added["searched"] + added["bought"]) / seconds], "totals/s"),
-        row("warm: asked and together", [(added["asked"] + added["together"]) / seconds], "totals/s"),
-        row("warm: claims", [added["claims"] / seconds], "totals/s"),
-        row("warm: facts published", [added["facts"] / seconds], "facts/s"),
-        row("warm: texts that were new all the same", [float(sum(tagged))], "texts"),
-    ]
-    cpu = {
-        stage: now.samples[stage].cpu_s
-        - (0.0 if stage == "route" else before.samples[stage].cpu_s)
-        for stage in now.samples
+    figures = {
+        ("totals of searches and pairs", "totals/s"): (added["searched"] + added["bought"])
+        / seconds,
+        ("asked and together", "totals/s"): (added["asked"] + added["together"]) / seconds,
+        ("claims", "totals/s"): added["claims"] / seconds,
+        ("facts published", "facts/s"): added["facts"] / seconds,
+        ("texts that were new all the same", "texts"): float(_tagged(now) - _tagged(before)),
     }
-    rows += [
-        row(f"warm: CPU of {stage}", [used / len(events) * 1e6], "us/event")
-        for stage, used in cpu.items()
-    ]
-    sizes = ", ".join(f"{stage} {now.samples[stage].rss >> 20}" for stage in now.samples)
-    return rate, rows, [f"warm: {seconds:.1f} s; RSS in MiB: {sizes}"]
+    at_first = {**before.samples, "route": begin}  # ROUTE is another process now
+    for stage, sample in now.samples.items():
+        used = sample.cpu_s - at_first[stage].cpu_s
+        figures[f"CPU of {stage}", "us/event"] = used / len(events) * 1e6
+    return Round(len(events) / seconds, figures, now)
+
+
+def warm_rows(rounds: Sequence[Round], count: int) -> list[Row]:
+    """The figures of all rounds."""
+    rates = [each.rate for each in rounds]
+    what = f"warm: {count:,} events through all stages"
+    rows = [row(what, rates, "events/s", at_least=WARM_TARGET)]
+    for what, unit in rounds[0].figures:
+        rows.append(row(f"warm: {what}", [each.figures[what, unit] for each in rounds], unit))
+    for stage, sample in rounds[-1].now.samples.items():
+        rows.append(row(f"RSS of {stage} at the end", [sample.rss / (1 << 20)], "MiB"))
+    return rows
+
+
+def _tagged(moment: Moment) -> int:
+    return sum(moment.samples[stage].answers["tagging.model"] for stage in ("queries", "products"))
 
 
 def latency(flow: Flow, events: Sequence[Event], shop: SampleShop, rate: float) -> list[Row]:
     """From just before an event is produced until its fact is read, while events flow."""
     found = asyncio.run(_trace(flow, events, shop, rate))
     if not found:
-        raise Stalled("no tracer came through")
+        raise StalledError("no tracer came through")
     ordered = sorted(found)
     lost = len(shop.tracers) - len(found)
     what = f"event to first publish at {rate:,.0f} events/s"
@@ -121,9 +140,7 @@ def _at(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
-async def _trace(
-    flow: Flow, events: Sequence[Event], shop: SampleShop, rate: float
-) -> list[float]:
+async def _trace(flow: Flow, events: Sequence[Event], shop: SampleShop, rate: float) -> list[float]:
     sent: dict[str, float] = {}
     back: dict[str, float] = {}
     topic = flow.settings.topic("facts")
@@ -186,14 +203,14 @@ async def _read_facts(consumer: AIOKafkaConsumer, back: dict[str, float]) -> Non
                     back.setdefault(name, now)
 
 
-def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[str]]:
-    """All rows, and notes."""
-    count = arguments.events
-    warm_up, at_half = count // 3, count // 3 * 2
+def measure(arguments: argparse.Namespace) -> list[Row]:
+    """All rows."""
+    count, runs = arguments.events, arguments.runs
+    warm_up, at_half = count // 2, count
     with places.place(arguments) as place:
         shop = sample_shop(
             place.folder / "sample",
-            warm_up + count + at_half,
+            warm_up + count * runs + at_half,
             products=arguments.products,
             tracers=TRACERS,
         )
@@ -201,15 +218,18 @@ def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[str]]:
         flow = Flow(place)
         with flow.running():
             rows = cold(flow, shop)
-            print("  cold: done", flush=True)
-            before = _warm_up(flow, shop, warm_up)
-            print("  cache is warm", flush=True)
-            rate, more, notes = warm(flow, shop.events[warm_up : warm_up + count], before)
-            rows += more
-            print(f"  warm: {rate:,.0f} events/s", flush=True)
-            rest = shop.events[warm_up + count :][:at_half]
-            rows += latency(flow, rest, shop, arguments.rate or rate / 2)
-    return rows, notes
+            print(f"  cold: {rows[0].value:,.0f} new texts/s", flush=True)
+            before, rounds = _warm_up(flow, shop, warm_up), list[Round]()
+            for turn in range(runs):
+                first = warm_up + turn * count
+                rounds.append(warm(flow, shop.events[first : first + count], before))
+                before = rounds[-1].now
+                print(f"  warm: {rounds[-1].rate:,.0f} events/s", flush=True)
+            rows += warm_rows(rounds, count)
+            rate = arguments.rate or statistics.median(each.rate for each in rounds) / 2
+            rest = shop.events[warm_up + count * runs :][:at_half]
+            rows += latency(flow, rest, shop, rate)
+    return rows
 
 
 def _warm_up(flow: Flow, shop: SampleShop, count: int) -> Moment:
@@ -231,12 +251,11 @@ def _fill(flow: Flow, topic: str, feed: Sequence[object]) -> float:
 def main() -> None:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--events", type=int, default=300_000, help="measured with a warm cache")
+    parser.add_argument("--events", type=int, default=200_000, help="of each warm run")
     parser.add_argument("--products", type=int, default=6_000)
     parser.add_argument("--rate", type=float, default=0.0, help="of the latency; 0: half of warm")
     places.options(parser)
-    rows, notes = measure(parser.parse_args())
-    save("pipeline", rows, notes)
+    save("pipeline", measure(parser.parse_args()))
 
 
 if __name__ == "__main__":

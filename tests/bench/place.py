@@ -27,9 +27,10 @@ _BATCH_BYTES = 256 * 1024
 _CHUNK = 20_000
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """Arguments that all benches on a broker share."""
-    parser.add_argument("--runs", type=int, default=3, help="of each measurement; the median counts")
+def options(parser: argparse.ArgumentParser, *, runs: int | None = 3) -> None:
+    """Arguments that all benches on a broker share; `runs` None: there is one run alone."""
+    if runs is not None:
+        parser.add_argument("--runs", type=int, default=runs, help="the median of them counts")
     parser.add_argument("--kafka", default="", metavar="HOST:PORT", help="default: one of its own")
     parser.add_argument("--heap-mb", type=int, default=1024, help="of the bench's own broker")
 
@@ -139,9 +140,7 @@ async def produce(address: str, topic: str, feed: Iterable[Feed], partitions: in
     return count
 
 
-async def send(
-    kafka: AIOKafkaProducer, topic: str, chunk: Sequence[Feed], partitions: int
-) -> None:
+async def send(kafka: AIOKafkaProducer, topic: str, chunk: Sequence[Feed], partitions: int) -> None:
     """Produce a chunk and wait for its acknowledgements."""
     by_partition: dict[int, list[Feed]] = defaultdict(list)
     for row in chunk:

@@ -19,7 +19,7 @@ _STOP_S = 30.0
 READY_S = 60.0
 
 
-class Stalled(RuntimeError):
+class StalledError(RuntimeError):
     """What a bench waits for does not come; the message holds the worker's last words."""
 
 
@@ -90,7 +90,7 @@ class Worker:
     def pid(self) -> int:
         """Of the process, while it runs."""
         if self._process is None:
-            raise Stalled(f"{self.stage} does not run")
+            raise StalledError(f"{self.stage} does not run")
         return self._process.pid
 
     def start(self) -> None:
@@ -130,7 +130,7 @@ class Worker:
         """The newest sample; all so far are in `samples`.
 
         Raises:
-            Stalled: the process has ended.
+            StalledError: the process has ended.
         """
         with contextlib.suppress(FileNotFoundError), self._file.open("rb") as file:
             file.seek(self._read)
@@ -139,14 +139,14 @@ class Worker:
             self._read += len(whole)
             self.samples += map(_decode, whole.splitlines())
         if self._process is not None and self._process.poll() is not None:
-            raise Stalled(f"{self.stage} ended: {self._said()}")
+            raise StalledError(f"{self.stage} ended: {self._said()}")
         return self.samples[-1] if self.samples else None
 
     def wait(self, true: Callable[[Sample], bool], what: str, timeout_s: float) -> Sample:
         """The first sample of which something is true.
 
         Raises:
-            Stalled: the process ends, or the time is over.
+            StalledError: the process ends, or the time is over.
         """
         deadline, seen = time.monotonic() + timeout_s, len(self.samples)
         while True:
@@ -157,7 +157,7 @@ class Worker:
             seen = len(self.samples)
             if time.monotonic() > deadline:
                 last = self.samples[-1] if self.samples else "nothing was noted"
-                raise Stalled(
+                raise StalledError(
                     f"{self.stage} had {timeout_s:.0f} s {what}: {last}; {self._said()}"
                 )
             time.sleep(_POLL_S)

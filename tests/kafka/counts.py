@@ -5,20 +5,24 @@ worker's metrics page is read. Topics without transactions hold as many records 
 offsets say (the topics of a graph are not compacted within their first hour).
 """
 
+import asyncio
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import demo, lag
 from streams.cli.state import shown
+from streams.errors import CartographError
 from streams.outcomes import OUTCOMES
 from streams.settings import Settings
 from streams.status import Status
+from streams.worker import Supervisor
 
 ROUTE = "route"
+_QUIET_POLLS, _POLL_S = 4, 0.7
 _RECORDS, _DEAD, _ITEMS = "cartograph_records", "cartograph_dead_letters", "cartograph_items"
 
 
@@ -76,10 +80,49 @@ class Books(NamedTuple):
         return sum(each.ended.get(outcome, 0) for each in self.books if each.stage == "shoppers")
 
 
+async def at_rest(
+    settings: Settings, supervisor: Supervisor, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Wait until all is read and committed, GRAPH has scored all that waits, and nothing is told.
+
+    For runs in which ROUTE is not killed: how far it is, its own counts say.
+
+    Raises:
+        CartographError: a worker ended with an error.
+    """
+    inputs = _inputs(settings) | {"facts": [settings.topic("facts")]}
+    quiet, before = 0, dict[str, int]()
+    while quiet < _QUIET_POLLS:
+        await asyncio.sleep(_POLL_S)
+        if errors := [told.error for told in supervisor.status() if told.error]:
+            raise CartographError("; ".join(errors))
+        ends = {each.topic: each.end for each in await lag.lags(settings, inputs)}
+        routed, _, waiting = await asyncio.to_thread(_of_pages, supervisor.status())
+        left = {ROUTE: sum(ends[topic] for topic in inputs[ROUTE])}
+        left[ROUTE] -= sum(sum(ended.values()) for ended in routed.values())
+        for part in shown(settings):
+            for offset in part.offsets.values():
+                left[part.stage] = left.get(part.stage, 0) - offset
+        for stage, topics in inputs.items():
+            if stage in left and stage != ROUTE:
+                left[stage] += sum(ends[topic] for topic in topics)
+        groups = waiting.get("graph.groups", 0)
+        behind = ", ".join(f"{stage} {count:,}" for stage, count in left.items() if count)
+        say(f"to read: {behind or 'nothing'}; {groups:,} groups to score, {ends} on topics")
+        still = ends == before and not groups and not behind
+        quiet, before = (quiet + 1 if still else 0), ends
+
+
+def _inputs(settings: Settings) -> dict[str, list[str]]:
+    """Stage -> full names of all topics it reads."""
+    found = {stage: list(topics) for stage, topics in demo.stage_inputs(settings).items()}
+    found["graph"].append(settings.topic("verdicts"))
+    return found
+
+
 async def keep_books(settings: Settings, workers: Sequence[Status]) -> Books:
     """Count what stands on the topics and how it ended; the run is at rest, its workers up."""
-    inputs = {stage: list(topics) for stage, topics in demo.stage_inputs(settings).items()}
-    inputs["graph"].append(settings.topic("verdicts"))
+    inputs = _inputs(settings)
     ended, dead, waiting = _of_pages(workers)
     kept, other = _of_stores(settings)
     for (stage, topic), outcomes in kept.items():

@@ -22,7 +22,7 @@ from random import Random
 from typing import NamedTuple
 
 import msgspec
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from streams import demo, sources
 from streams.broker import process
@@ -33,7 +33,7 @@ from streams.playing import Producing
 from streams.settings import Settings
 from streams.sources.said import RawProduct
 from streams.status import Status
-from tests.kafka.counts import Books, keep_books
+from tests.kafka.counts import Books, at_rest, keep_books
 from topology.facts import Fact, decode_fact
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph
@@ -186,7 +186,8 @@ async def run(
                     await producing.play(records, progress=lambda n: say(f"played {n:,}"))
                     sent = dict(producing.sent)
             with steps.step("rest"):
-                await demo.at_rest(settings, supervisor, say)
+                await at_rest(settings, supervisor, say)
+            with steps.step("count"):
                 books = await keep_books(settings, supervisor.status())
         finally:
             memory.stop()

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from streams import status
+from streams.control import claim_key
 from streams.settings import Settings
 from streams.worker import Slot, Supervisor
 from tests.kafka.helpers import (
@@ -200,3 +202,26 @@ def test_too_many_dead_letters_stop_the_worker(kafka: str, topic_prefix: str, tm
     create_topics(settings)
     produce(settings, "events", ((n % 4, b"\xffx") for n in range(60)))
     assert "could not read 60 of the last 60" in refused(settings)
+
+
+def test_a_claim_of_another_process_ends_the_worker_and_the_next_tells_everything_again(
+    kafka: str, topic_prefix: str, tmp_path: Path
+):
+    settings = test_settings(kafka, topic_prefix, tmp_path)
+    create_topics(settings)
+    produce(settings, "events", ((n % 4, b"a") for n in range(100)))
+    with Worker(settings) as worker:
+        wait_until(lambda: totals(settings, "searched") == {b"a": 100}, "told")
+
+        async def claim() -> None:
+            async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+                value = b'{"token":"another","worker":"counting-9"}'
+                name = settings.topic("control")
+                await producer.send_and_wait(name, value, claim_key("counting", 2), partition=0)
+
+        asyncio.run(claim())
+        assert worker.wait() == 1
+        assert "counting/2 was claimed by another process (counting-9)" in worker.said()
+        worker.start()
+        wait_until(lambda: "counting/2 sends everything again" in worker.said(), "the resend")
+        wait_until(lambda: totals(settings, "searched") == {b"a": 100}, "the same totals")

@@ -1,5 +1,6 @@
 """What SHOPPERS tells is a function of the set of events that were not late."""
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,50 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.events import Event, encode_event
+from streams.events import Event
 from streams.outcomes import OUTCOMES
-from streams.owner import Owner
-from streams.ports import Record
-from streams.shoppers import build_shoppers
-from streams.windows import WindowSettings, basket_of, sessions_of, standing, uncapped
-from tests.strategies_events import LOOSE, MONDAY_MS, TIGHT, event_sets
-from topology.store.memory import MemoryStore
-
-DESTINATIONS = {"searched": 2, "bought": 2, "dead-letters": 1}
-
-
-class Partition:
-    """A real owner over a memory store, fed one event at a time."""
-
-    def __init__(self, windows: WindowSettings) -> None:
-        self.windows, self.offset = windows, 0
-        self.store = MemoryStore()
-        self.open()
-
-    def open(self) -> None:
-        """Start again from what was committed."""
-        self.store = MemoryStore(self.store.durable)
-        self.owner = Owner(
-            "shoppers", 0, self.store, build_shoppers(self.windows), DESTINATIONS, graph="g"
-        )
-
-    def take(self, events: Iterable[Event]) -> None:
-        records = [
-            Record(self.offset + n, event.at_ms, None, encode_event(event))
-            for n, event in enumerate(events)
-        ]
-        if records:
-            self.offset += len(records)
-            self.owner.read("events", records, self.offset)
-
-    def totals(self) -> dict[tuple[str, bytes], int]:
-        """Every total that is not zero."""
-        self.owner.commit()
-        return {
-            (topic, key): n
-            for topic in ("searched", "bought")
-            for key, n, _ in self.owner.outbox.scan(topic, b"")
-        }
+from streams.windows import WindowSettings, basket_of, in_order, sessions_of, standing, uncapped
+from tests.strategies_events import LOOSE, TIGHT, Partition, event_sets, moved, random_events
 
 
 def expected(arrived: Iterable[Event], windows: WindowSettings) -> Counter[tuple[str, bytes]]:
@@ -102,19 +63,15 @@ def play(
 
 def shuffled(events: list[Event], windows: WindowSettings, rng: random.Random) -> list[Event]:
     """An order in which no event is late, with duplicates that may be."""
-    again = [event for event in events if rng.random() < 0.2]
-    jitter = windows.allowance_ms
+    again = [event for event in events if rng.random() < 0.1]
+    jitter = rng.choice((0, windows.allowance_ms // 20, windows.allowance_ms))
     moved = [(event.at_ms + rng.randint(0, jitter), rng.random(), event) for event in events]
     moved += [(event.at_ms + jitter + rng.randint(0, jitter), 2.0, event) for event in again]
     return [event for _, _, event in sorted(moved, key=lambda each: each[:2])]
 
 
-@pytest.mark.parametrize("windows", [TIGHT, LOOSE], ids=["tight", "loose"])
-@settings(max_examples=int(__import__("os").environ.get("EX", "60")))
-@given(found=event_sets(20, most=24), seed=st.integers(0, 1 << 30))
-def test_any_order_within_the_allowance_gives_what_the_clear_path_says(
-    windows: WindowSettings, found: list[Event], seed: int
-) -> None:
+def check(windows: WindowSettings, found: list[Event], seed: int) -> None:
+    """Any order within the allowance gives what the clear path says of the set."""
     rng = random.Random(seed)
     arrived = shuffled(found, windows, rng)
     want = Counter[tuple[str, bytes]]()
@@ -122,18 +79,38 @@ def test_any_order_within_the_allowance_gives_what_the_clear_path_says(
         want.update(standing(own, windows))
     assert expected(arrived, windows) == want, "the test's order makes something late"
     partition = play(arrived, windows, rng)
-    assert partition.totals() == want
+    assert partition.totals() == want, f"seed {seed}"
     tally = partition.owner.tally
     assert tally["events.used"] == sum(len(uncapped(own, windows)) for own in by_shopper(found))
-    assert tally["pairs.capped"] == pairs_capped(found, windows)
+    assert tally["pairs.capped"] == pairs_capped(found, windows), f"seed {seed}"
     assert tally["events.late"] <= len(arrived) - len(found)
 
 
 @pytest.mark.parametrize("windows", [TIGHT, LOOSE], ids=["tight", "loose"])
-@settings(max_examples=int(__import__("os").environ.get("EX", "60")))
+@settings(max_examples=60)
+@given(
+    found=event_sets(40, most=40) | event_sets(15, most=40, shoppers=1),
+    seed=st.integers(0, 1 << 30),
+)
+def test_any_order_within_the_allowance_gives_what_the_clear_path_says(
+    windows: WindowSettings, found: list[Event], seed: int
+) -> None:
+    check(windows, found, seed)
+
+
+@pytest.mark.parametrize("windows", [TIGHT, LOOSE], ids=["tight", "loose"])
+def test_so_do_many_dense_streams(windows: WindowSettings) -> None:
+    for seed in range(int(os.environ.get("CARTOGRAPH_TEST_SEEDS", "150"))):
+        rng = random.Random(f"dense {seed}")
+        minutes, n, shoppers = rng.choice((15, 40, 120)), rng.randint(10, 60), rng.choice((1, 1, 3))
+        check(windows, random_events(rng, minutes, n, shoppers), seed)
+
+
+@pytest.mark.parametrize("windows", [TIGHT, LOOSE], ids=["tight", "loose"])
+@settings(max_examples=60)
 @given(
     visits=st.lists(
-        st.tuples(event_sets(12, most=10), st.sampled_from((0, 1, 20, 60, 2000, 12000))),
+        st.tuples(event_sets(20, most=20), st.sampled_from((0, 1, 20, 60, 2000, 12000))),
         max_size=5,
     ),
     seed=st.integers(0, 1 << 30),
@@ -146,18 +123,11 @@ def test_whatever_arrives_when_the_totals_are_those_of_what_was_not_late(
     shift = 0
     for number, (found, later_minutes) in enumerate(visits):
         shift += later_minutes * 60_000
-        arrived += (_moved(event, shift, f"{number}{event.id}") for event in found)
+        if rng.random() < 0.6:
+            found = sorted(found, key=in_order)
+        arrived += (moved(event, shift, f"{number}{event.id}") for event in found)
     partition = play(arrived, windows, rng)
     assert partition.totals() == expected(arrived, windows)
     outcomes = partition.owner.tally
     assert sum(outcomes[f"events.{each}"] for each in OUTCOMES) == len(arrived)
     assert min(outcomes.values(), default=0) >= 0
-
-
-def _moved(event: Event, by_ms: int, ident: str) -> Event:
-    fields = {name: getattr(event, name) for name in event.__struct_fields__}
-    return type(event)(**{**fields, "id": ident, "at_ms": event.at_ms + by_ms})
-
-
-def test_the_strategies_reach_both_sides_of_a_week() -> None:
-    assert MONDAY_MS % 1000 == 0

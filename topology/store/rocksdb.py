@@ -11,6 +11,7 @@ commits, whole ones from the end; the owner's boot id notices (DESIGN, "How tota
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -92,7 +93,7 @@ class RocksStore:
         self._open(tables, memory)
         self._pending: dict[str, dict[bytes, bytes | None]] = {name: {} for name in self._families}
         self._fresh: dict[str, list[bytes]] = {name: [] for name in self._families}
-        self._by_owner: dict[str, dict[bytes, set[bytes]]] = {name: {} for name in self._families}
+        self._by_owner: dict[str, dict[bytes, list[bytes]]] = {name: {} for name in self._families}
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """What was put last, committed or not; None when there is nothing."""
@@ -260,20 +261,19 @@ class RocksStore:
         """Keys of the range that were put or deleted since the last commit, sorted."""
         owners = self._by_owner[table]
         if fresh := self._fresh[table]:
+            grown: dict[bytes, list[bytes]] = {}
             for key in fresh:
-                owners.setdefault(key.partition(b"\0")[0], set()).add(key)
+                owner = key.partition(b"\0")[0]
+                grown[owner] = keys = owners.setdefault(owner, [])
+                keys.append(key)
+            for keys in grown.values():
+                keys.sort()
             fresh.clear()
         owner, nul, _ = prefix.partition(b"\0")
         if nul:
-            keys = owners.get(owner, ())
-            return sorted(key for key in keys if key.startswith(prefix) and key >= start)
-        return sorted(
-            key
-            for owner, keys in owners.items()
-            if owner.startswith(prefix)
-            for key in keys
-            if key >= start
-        )
+            return _range(owners.get(owner, ()), prefix, start)
+        found = [key for owner in owners if owner.startswith(prefix) for key in owners[owner]]
+        return _range(sorted(found), prefix, start)
 
     def _forget(self) -> None:
         for table, rows in self._pending.items():
@@ -314,6 +314,13 @@ def _merged(
             yield key, value
 
 
+def _range(keys: Sequence[bytes], prefix: bytes, start: bytes) -> list[bytes]:
+    """Of sorted keys, those with the prefix that are not before `start`."""
+    end = _after_prefix(prefix)
+    stop = len(keys) if end is None else bisect_left(keys, end)
+    return list(keys[bisect_left(keys, start) : stop])
+
+
 def _after_prefix(prefix: bytes) -> bytes | None:
     """The smallest key greater than every key with the prefix; None where there is none."""
     stem = prefix.rstrip(b"\xff")
@@ -334,6 +341,8 @@ def _options(memory: StoreMemory) -> Any:
     options.set_level_compaction_dynamic_level_bytes(True)
     options.set_write_buffer_manager(memory.write_buffers)
     options.set_write_buffer_size(_TABLE_BUFFER_BYTES)
+    options.set_memtable_prefix_bloom_ratio(0.1)  # a key that is not there costs 0.9, not 2.5 us
+    options.set_memtable_whole_key_filtering(True)
     options.set_max_total_wal_size(_WAL_BYTES)
     options.set_max_open_files(_OPEN_FILES)
     options.set_keep_log_file_num(2)

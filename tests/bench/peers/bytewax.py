@@ -26,11 +26,11 @@ from tests.bench.peers.pairing import Event, Session, decode, pair_key, step
 _EPOCH = timedelta(seconds=10)
 
 
-class Nowhere(DynamicSink[Any]):
+class Nowhere(DynamicSink[Any]):  # type: ignore[misc]
     """A flow must end in a sink; the counts stay in the state."""
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> Any:
-        class Part(StatelessSinkPartition[Any]):
+        class Part(StatelessSinkPartition[Any]):  # type: ignore[misc]
             def write_batch(self, items: list[Any]) -> None:
                 pass
 

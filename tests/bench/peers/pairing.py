@@ -79,16 +79,15 @@ def step(session: Session, event: Event) -> Iterable[Pair]:
         session.clicks = 0
         session.searched, session.bought, session.led = [], [], []
     session.last_ms = at_ms
-    kind = type(event)
-    if kind is Click:
+    if isinstance(event, Click):
         session.clicks += 1
         return ()
-    if kind is Search:
+    if isinstance(event, Search):
         found = [each for each in session.searched if each[0] != event.query]
         found.append((event.query, at_ms, session.clicks))
         session.searched = found[-SEARCHES:]
         return ()
-    if kind is Return:
+    if isinstance(event, Return):
         return ()
     pairs: list[Pair] = []
     product = event.product

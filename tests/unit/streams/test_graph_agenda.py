@@ -29,10 +29,25 @@ def test_a_group_is_scored_in_slices_and_goes_on_after_a_crash():
     agenda.group(b"p\0")
     agenda.work(rows.keys, rows.score, 4)
     store.commit()
-    agenda = Agenda(MemoryStore(store.durable), lambda _: None)
+    store = MemoryStore(store.durable)
+    agenda = Agenda(store, lambda _: None)
     while agenda.groups:
         agenda.work(rows.keys, rows.score, 4)
     assert "".join(rows.scored) == "abcdefghij"
+    assert store.scan("groups") == []
+
+
+def test_a_group_whose_turn_has_not_come_outlives_a_crash():
+    store, rows = MemoryStore(), Rows()
+    rows.names.append(b"q\0k")
+    agenda = Agenda(store, lambda _: None)
+    agenda.group(b"p\0")
+    agenda.group(b"q\0")
+    agenda.work(rows.keys, rows.score, 1)
+    store.commit()
+    agenda = Agenda(MemoryStore(store.durable), lambda _: None)
+    agenda.work(rows.keys, rows.score, 100)
+    assert sorted(rows.scored) == list("abcdefghijk")
 
 
 @given(st.lists(st.integers(0, 9), max_size=4), st.integers(1, 7))

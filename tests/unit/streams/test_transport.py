@@ -29,11 +29,10 @@ from faust.transport.drivers import aiokafka as driver
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.alignment import Alignment, Source
 from streams.fetch import Reader, unpack
-from streams.lease import Lease
 from streams.ports import Record
 from streams.transport import SpanConsumer
+from tests.unit.streams.test_alignment import alignment
 
 TP0 = TopicPartition("events", 0)
 
@@ -282,7 +281,7 @@ async def test_what_is_not_active_stays_and_what_is_not_ours_goes():
 
 @in_a_loop
 async def test_after_a_seek_nothing_of_the_old_place_is_handed_out():
-    aligned = Alignment(slack_ms=0, patience_s=1, clock=lambda: 0.0)
+    aligned = alignment(0)
     late, early = TopicPartition("a", 0), TopicPartition("b", 0)
     reader, fetcher = reader_of(
         {late: batch_bytes(1000, [b"x"]), early: batch_bytes(0, [b"y"])},
@@ -291,40 +290,16 @@ async def test_after_a_seek_nothing_of_the_old_place_is_handed_out():
     )
     spans, held = reader.take([late, early])
     assert ([tp for tp, _ in spans], held) == ([early], True)
-    del fetcher._records[late]  # what a seek does
-    assert reader.take([late, early])[0] == []
+    other = fetched(batch_bytes(0, [b"other"]), 0)
+    assignment = fetcher._subscriptions.subscription.assignment
+    fetcher._records[late] = FetchResult(
+        late, assignment=assignment, partition_records=other, backoff=0
+    )  # what a seek to where we stood, and a new fetch, leave
+    ((_, span),) = reader.take([late, early])[0]
+    assert [record.value for record in span.records] == [b"other"]
 
 
 # --- alignment ----------------------------------------------------------------------------------
-
-
-def test_the_oldest_goes_first_and_the_newer_waits():
-    aligned = Alignment(slack_ms=10, patience_s=5, clock=lambda: 0.0)
-    heads = {name: Source(at, True, True) for name, at in (("a", 100), ("b", 105), ("c", 111))}
-    assert aligned.choose(heads) == {"a": 115, "b": 110}
-
-
-def test_a_source_at_its_end_holds_nobody_back():
-    aligned = Alignment(slack_ms=0, patience_s=5, clock=lambda: 0.0)
-    heads = {"a": Source(100, True, True), "b": Source(None, False, False)}
-    assert aligned.choose(heads) == {"a": None}
-
-
-def test_a_source_that_is_behind_is_waited_for_but_not_for_ever():
-    now = [0.0]
-    aligned = Alignment(slack_ms=0, patience_s=5, clock=lambda: now[0])
-    heads = {"a": Source(100, True, True), "b": Source(None, False, True)}
-    assert aligned.choose(heads) == {}
-    now[0] = 5.1
-    assert aligned.choose(heads) == {"a": None}
-    assert aligned.choose({**heads, "b": Source(50, True, True)}) == {"b": 100}
-    assert aligned.choose(heads) == {}  # its next fetch is waited for again
-
-
-def test_a_record_without_a_time_goes_at_once():
-    aligned = Alignment(slack_ms=0, patience_s=5, clock=lambda: 0.0)
-    heads = {"a": Source(None, True, True), "b": Source(7, True, True), "c": Source(9, True, True)}
-    assert aligned.choose(heads) == {"a": 7, "b": 9}
 
 
 @given(st.lists(st.lists(st.integers(0, 1_000), max_size=25), min_size=1, max_size=4))
@@ -339,9 +314,10 @@ def test_aligned_reading_merges_backlogs_within_the_slack(sources: list[list[int
         }
         if not data:
             return []
+        clock = [0.0]
         reader, fetcher = reader_of(
             data,
-            alignment=Alignment(slack_ms=slack, patience_s=5, clock=lambda: 0.0),
+            alignment=alignment(slack, clock),
             event_time=lambda topic, record: int(record.value or b""),
         )
         assignment = fetcher._subscriptions.subscription.assignment
@@ -352,7 +328,7 @@ def test_aligned_reading_merges_backlogs_within_the_slack(sources: list[list[int
         at = dict.fromkeys(data, 0)
         while fetcher._records:
             spans, _ = reader.take(list(data))
-            assert spans
+            clock[0] += 0.0 if spans else 1.1  # a source that is used up is waited for
             for tp, span in spans:
                 assert at[tp] == span.start == span.records[0].offset
                 at[tp] = span.next
@@ -367,31 +343,23 @@ def test_aligned_reading_merges_backlogs_within_the_slack(sources: list[list[int
         highest = max(highest, each)
 
 
-# --- lease --------------------------------------------------------------------------------------
-
-
-def test_a_lease_counts_from_the_sending_of_the_heartbeat_and_ends_early():
+@in_a_loop
+async def test_a_late_record_does_not_let_those_before_it_run_ahead():
+    first, second = TopicPartition("a", 0), TopicPartition("b", 0)
+    data = {
+        first: batch_bytes(0, [b"%d" % each for each in (0, 100, 110, 120, 5, 130, 6, 7)]),
+        second: batch_bytes(0, [b"%d" % each for each in (0, 50, 200)]),
+    }
     now = [0.0]
-    lease = Lease(6.0, clock=lambda: now[0], margin_s=0.5)
-    assert not lease.is_good
-    lease.renew(1.0)
-    now[0] = 6.5
-    assert lease.is_good
-    now[0] = 6.51
-    assert not lease.is_good
-
-
-def test_waiting_for_a_lease_ends_when_the_partition_is_gone():
-    lease = Lease(6.0, clock=lambda: 0.0)
-    alive = iter((True, True, False))
-    assert asyncio.run(lease.wait(lambda: next(alive))) is False
-
-
-def test_waiting_for_a_lease_goes_on_when_a_heartbeat_comes():
-    lease = Lease(6.0, clock=lambda: 0.0)
-
-    def wanted() -> bool:
-        lease.renew(0.0)
-        return True
-
-    assert asyncio.run(lease.wait(wanted)) is True
+    reader, fetcher = reader_of(
+        data,
+        alignment=alignment(20, now),
+        event_time=lambda topic, record: int(record.value or b""),
+    )
+    seen: list[bytes | None] = []
+    while fetcher._records:
+        spans, _ = reader.take([first, second])
+        seen += [record.value for _, span in spans for record in span.records]
+        now[0] += 0.0 if spans else 6.0
+    assert seen.index(b"100") > seen.index(b"50")
+    assert seen.index(b"200") > seen.index(b"130")

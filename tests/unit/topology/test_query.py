@@ -34,6 +34,8 @@ SHOP = asking(
     fact("concept:mug[color=red]", "used_for_aud", PREGNANT, score=0.7),
     fact("type:shoes", "used_for_aud", PREGNANT, score=0.95),
     fact(SLIP, "used_for_aud", NURSE, score=0.75),
+    fact("type:shoes-care", "used_for_aud", PREGNANT, score=0.99),
+    fact("concept:fashion[color=blue]", "used_for_aud", PREGNANT, score=0.5),
     fact("product:1", "has_type", "type:shoes"),
     fact("product:1", "has_attribute:color", GREY),
     fact("product:1", "has_attribute:color", "value:color/red", "held", 0.4),
@@ -57,7 +59,13 @@ def test_a_type_and_an_intent_are_answered_with_the_values_its_buyers_want():
 
 
 def test_held_facts_are_never_an_answer():
-    assert "shoes[color=red]" not in narrowed(Wish(("shoes",), (PREGNANT,)))
+    for wish in (Wish(("shoes",), (PREGNANT,)), Wish(("shoes",)), Wish(intents=(PREGNANT,))):
+        assert {one.fact.status for one in SHOP.intents(wish)} == {"accepted"}
+
+
+def test_types_above_are_not_asked_where_the_type_itself_answers():
+    assert "fashion[color=blue]" not in narrowed(Wish(("shoes",), (PREGNANT,)))
+    assert "fashion[color=blue]" in narrowed(Wish(("fashion",), (PREGNANT,)))
 
 
 def test_a_type_without_facts_is_answered_by_the_nearest_type_above():

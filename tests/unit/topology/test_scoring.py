@@ -106,6 +106,9 @@ def test_thin_evidence_is_held():
     assert judge_concept(3, 3, 100, 10_000, S).status == HELD
     assert judge_concept(3, 3, 100, 10_000, S).because == "thin"
     assert judge_concept(4, 10, 2000, 10_000, S).status == HELD
+    wide = judge_concept(5, 12, 2500, 10_000, S)  # the estimate would do, its lower bound does not
+    assert wide.estimate > S.lift_accept > wide.low
+    assert wide.status == HELD
 
 
 @given(st.integers(1, 200), st.integers(0, 500), st.integers(0, 5000))
@@ -195,7 +198,14 @@ def test_only_an_accepted_fact_is_published_for_its_score_alone(score, status):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"z": 0}, {"lift_reject": 2.0}, {"share_reject": 0.2}, {"score_steps": 0}]
+    "wrong",
+    [
+        {"z": 0},
+        {"lift_reject": 2.0},
+        {"share_reject": 0.2},
+        {"score_steps": 0},
+        {"min_products": 4},
+    ],
 )
 def test_settings_that_contradict_each_other_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -1,0 +1,1 @@
+"""Text models: strings in, spans and scores out. Knows neither streams nor the graph."""

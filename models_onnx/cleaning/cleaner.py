@@ -1,0 +1,91 @@
+"""Claims to verdicts, with the model of a bundle."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from models_onnx import bundle as bundles
+from models_onnx.bundle import Bundle
+from models_onnx.cleaning.decide import check_thresholds, decide
+from models_onnx.errors import ShapeError
+from models_onnx.runtime import Device, Session, open_session
+from models_onnx.spans import HELD, Claim, Judged
+from models_onnx.tokens import Encoded, Tokens
+from models_onnx.workers import Row, Workers
+
+OUTPUTS = ("score",)
+"""Of the graph: float32 [claims], 0..1."""
+
+_PROBE = Claim("black leather shoes for men, size 8", "shoes", "color", "black")
+
+
+class Cleaner:
+    """Judges claims. Thread-safe; a claim's answer never depends on its company.
+
+    A claim without a text is judged by plausibility and has thresholds of its own. A claim without
+    a value or attribute, and one that the model fails on, is held (`set_aside` counts the latter).
+
+    Raises:
+        ShapeError: the graph's outputs are not a cleaner's.
+        BundleError: thresholds are missing or out of order.
+        InferenceError: the session is broken.
+    """
+
+    def __init__(self, bundle: Bundle, session: Session, *, threads: int | None = None) -> None:
+        self.bundle = bundle
+        self.bundle_id = bundle.id_on(session.device)
+        self.device = session.device
+        self._accept = (bundle.threshold("accept"), bundle.threshold("accept_without_text"))
+        self._reject = (bundle.threshold("reject"), bundle.threshold("reject_without_text"))
+        for accept, reject in zip(self._accept, self._reject, strict=True):
+            check_thresholds(accept=accept, reject=reject)
+        self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=bundle.manifest.max_tokens)
+        if session.outputs != OUTPUTS:
+            raise ShapeError(f"{session.path} gives {session.outputs}, a cleaner gives {OUTPUTS}")
+        probe = self._tokens.encode_claim(_PROBE)
+        self._workers = Workers(session, probe=probe, pad=self._tokens.pad, threads=threads)
+        self._read(_PROBE, probe, self._workers.warm)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str | None = None,
+        *,
+        device: Device = "auto",
+        threads: int | None = None,
+    ) -> "Cleaner":
+        """The cleaner of the bundle in `folder`, by default the one shipped with this package.
+
+        Args:
+            folder: where `bundle.toml` is.
+            device: "auto", "cpu" or "cuda"; see `runtime.open_session`.
+            threads: claims judged at the same time on CPU; by default one a core.
+
+        Raises:
+            BundleError, DeviceError, InferenceError, ShapeError: see `errors`.
+        """
+        bundle = bundles.load(folder or bundles.shipped("cleaning"), task="cleaning")
+        return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
+
+    @property
+    def set_aside(self) -> int:
+        """Claims so far that the model failed on."""
+        return self._workers.set_aside
+
+    def judge(self, claims: Sequence[Claim]) -> list[Judged]:
+        """One `Judged` for each claim, in the order given."""
+        return self._workers.map(claims, self._tokens.encode_claim, self._read)
+
+    async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]:
+        """As `judge`, off the event loop."""
+        return await self._workers.map_async(claims, self._tokens.encode_claim, self._read)
+
+    def close(self) -> None:
+        """Wait for what runs, then end the threads."""
+        self._workers.close()
+
+    def _read(self, claim: Claim, encoded: Encoded, row: Row | None) -> Judged:
+        del encoded
+        if row is None or not claim.value.strip() or not claim.attribute.strip():
+            return HELD
+        bare = not claim.text.strip()
+        return decide(float(row[0]), accept=self._accept[bare], reject=self._reject[bare])

@@ -1,0 +1,101 @@
+"""Rule-based tagger and cleaner with the interface of the real ones, for tests and simulations.
+
+They know only the lexicon that the caller hands in (label -> phrases), need no files, no threads
+and no onnxruntime, and give the same answer every time.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from models_onnx.spans import HELD, Claim, Judged, Span, Tagged, Text
+
+Lexicon = Mapping[str, Iterable[str]]
+
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+class FakeTagger:
+    """Tags the longest lexicon phrase at each word; case and punctuation between words are ignored.
+
+    When several labels hold the same phrase, the label that comes first in the lexicon wins.
+    """
+
+    def __init__(self, lexicon: Lexicon, *, bundle_id: str = "tagging@0.0.0-rules-fake") -> None:
+        self.bundle_id = bundle_id
+        self._labels: dict[tuple[str, ...], str] = {}
+        for label, phrases in lexicon.items():
+            for phrase in phrases:
+                if words := _words(phrase):
+                    self._labels.setdefault(words, label)
+        self._longest = max(map(len, self._labels), default=0)
+
+    def tag(self, texts: Sequence[Text]) -> list[Tagged]:
+        """One `Tagged` for each text, in the order given."""
+        return [Tagged(tuple(self._spans(text.text))) for text in texts]
+
+    async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]:
+        """As `tag`."""
+        return self.tag(texts)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _spans(self, text: str) -> Iterable[Span]:
+        found = [(m.start(), m.end(), m.group().lower()) for m in _WORD.finditer(text)]
+        at = 0
+        while at < len(found):
+            for count in range(min(self._longest, len(found) - at), 0, -1):
+                label = self._labels.get(tuple(word for _, _, word in found[at : at + count]))
+                if label is not None:
+                    start, end = found[at][0], found[at + count - 1][1]
+                    yield Span(start, end, label, text[start:end], 1.0)
+                    at += count
+                    break
+            else:
+                at += 1
+
+
+class FakeCleaner:
+    """Judges claims by the lexicon (attribute -> values it may have) and by the title.
+
+    Rejected: the value stands in the lexicon under other attributes only, or the title names
+    another value of the same attribute and not this one. Accepted: a known value, or one that the
+    title names. Held: everything else.
+    """
+
+    def __init__(self, lexicon: Lexicon, *, bundle_id: str = "cleaning@0.0.0-rules-fake") -> None:
+        self.bundle_id = bundle_id
+        self._values = {a: {_words(v) for v in values} - {()} for a, values in lexicon.items()}
+
+    def judge(self, claims: Sequence[Claim]) -> list[Judged]:
+        """One `Judged` for each claim, in the order given."""
+        return [self._judge(claim) for claim in claims]
+
+    async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]:
+        """As `judge`."""
+        return self.judge(claims)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _judge(self, claim: Claim) -> Judged:
+        value, title = _words(claim.value), _words(claim.text)
+        if not value or not claim.attribute.strip():
+            return HELD
+        own = self._values.get(claim.attribute, set())
+        in_title = _contains(title, value)
+        if value not in own and any(value in other for other in self._values.values()):
+            return Judged(0.05, "rejected")
+        if in_title:
+            return Judged(0.95, "accepted")
+        if any(_contains(title, other) for other in own if other != value):
+            return Judged(0.05, "rejected")
+        return Judged(0.9, "accepted") if value in own else HELD
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(m.group().lower() for m in _WORD.finditer(text))
+
+
+def _contains(words: tuple[str, ...], part: tuple[str, ...]) -> bool:
+    return any(words[i : i + len(part)] == part for i in range(len(words) - len(part) + 1))

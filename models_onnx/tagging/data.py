@@ -1,0 +1,133 @@
+"""What the tagger is trained and measured on, from a data folder. The same folder, the same rows.
+
+The folder holds `query-ner/{train,dev}.jsonl`, `oa-mine/train.jsonl`, `icecat/products.jsonl.gz`,
+`myntra-styles/products.jsonl.gz` and, optional, `shopify-taxonomy/data/categories/*.yml`.
+"""
+
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from models_onnx.bundle import TrainingData
+from models_onnx.tagging import catalogs, lexicon, query_ner
+from models_onnx.tagging.examples import Labelled, distinct
+from models_onnx.tagging.grammar import Writer
+from models_onnx.tagging.lexicon import Lexicon
+from models_onnx.tagging.splits import for_validation, held_out, listed, normal, share
+
+TRAINING_DATA = (
+    TrainingData(
+        "query-ner", "MIT (labels), Apache-2.0 (queries, Amazon ESCI)", "queries, hand-labelled"
+    ),
+    TrainingData("oa-mine", "Apache-2.0", "titles of ten product types, hand-labelled"),
+    TrainingData("icecat", "Icecat Open Content License", "titles, distant supervision"),
+    TrainingData(
+        "myntra-styles", "MIT by its page; none in the copy", "titles, distant supervision"
+    ),
+    TrainingData("shopify-taxonomy", "MIT", "names of product types for the generator"),
+    TrainingData(
+        "cartograph grammar", "Apache-2.0 (this repository)", "generated queries and titles"
+    ),
+)
+
+AN_EPOCH = {"query-ner": 1.0, "oa-mine": 2.0, "icecat": 2200, "myntra": 1800}
+"""Source -> how often an epoch shows it (up to 10), or how many rows of it."""
+
+GRAMMAR_AN_EPOCH = 13_000
+VALIDATION_ROWS = 800
+
+_FOR_SOMEBODY = frozenset(
+    listed("maternity, pregnancy, men's, women's, men, women, kids, children, girls, boys")
+)
+"""Words that are an audience of their own in a query: "maternity jeans"."""
+
+_NAME = re.compile(r"^  name: (.+)$", re.MULTILINE)
+
+
+class Corpus(msgspec.Struct, frozen=True):
+    """Training rows by source, validation rows by set, and what the generator needs."""
+
+    train: dict[str, list[Labelled]]
+    validation: dict[str, list[Labelled]]
+    lexicon: Lexicon
+    brands: list[str]
+    types: list[str]
+
+
+def read(folder: Path) -> Corpus:
+    """The corpus in `folder`.
+
+    Raises:
+        OSError: a set is missing.
+    """
+    words = lexicon.load()
+    queries = list(query_ner.read(folder / "query-ner" / "train.jsonl"))
+    asked = list(query_ner.read(folder / "query-ner" / "dev.jsonl"))
+    measured = {normal(row.text) for row in asked}
+    train = {"query-ner": [row for row in distinct(queries) if normal(row.text) not in measured]}
+    validation = {"query-ner": asked}
+    for source, rows in (
+        ("oa-mine", list(catalogs.read_oa_mine(folder / "oa-mine" / "train.jsonl"))),
+        ("icecat", list(catalogs.read_icecat(folder / "icecat" / "products.jsonl.gz", words))),
+        (
+            "myntra",
+            list(catalogs.read_myntra(folder / "myntra-styles" / "products.jsonl.gz", words)),
+        ),
+    ):
+        train[source], validation[source] = _split(distinct(rows))
+    brands = sorted(
+        {v for rows in train.values() for row in rows for k, v in row.values() if k == "brand"}
+    )
+    types = _types(folder / "shopify-taxonomy" / "data" / "categories")
+    corpus = Corpus(train, validation, words, brands, types)
+    for unseen in (False, True):
+        rng = random.Random(1000 + unseen)  # noqa: S311 - validation data, not secrets
+        writer = Writer(words, rng, brands=brands, more_types=types, unseen=unseen)
+        name = "grammar-unseen" if unseen else "grammar-seen"
+        validation[name] = list(writer.write(VALIDATION_ROWS))
+    return corpus
+
+
+def epoch(corpus: Corpus, number: int) -> list[Labelled]:
+    """The training rows of one epoch, shuffled; the generator's are new in each."""
+    rng = random.Random(number)  # noqa: S311 - training data, not secrets
+    rows: list[Labelled] = []
+    for source, amount in AN_EPOCH.items():
+        have = corpus.train[source]
+        if amount <= 10:
+            rows += have * int(amount)
+        else:
+            rows += rng.sample(have, min(len(have), int(amount)))
+    writer = Writer(corpus.lexicon, rng, brands=corpus.brands, more_types=corpus.types)
+    rows += writer.write(GRAMMAR_AN_EPOCH)
+    rng.shuffle(rows)
+    return rows
+
+
+def _split(rows: list[Labelled]) -> tuple[list[Labelled], list[Labelled]]:
+    """Training and validation: by title, and every title of a held-out brand to validation."""
+    train: list[Labelled] = []
+    validation: list[Labelled] = []
+    for row in rows:
+        brands = [v for k, v in row.values() if k == "brand"]
+        measure = for_validation(row.text) or any(held_out("brand", brand) for brand in brands)
+        (validation if measure else train).append(row)
+    validation.sort(key=lambda row: share(row.text))
+    return train, validation[:VALIDATION_ROWS]
+
+
+def _types(folder: Path) -> list[str]:
+    return sorted({name for path in sorted(folder.glob("*.yml")) for name in _names(path)})
+
+
+def _names(path: Path) -> Iterator[str]:
+    """Category names fit for a query: one to three plain words, in small letters."""
+    for name in _NAME.findall(path.read_text(encoding="utf-8")):
+        name = name.strip("'\"").lower()
+        if not len(name) > 2 or len(name.split()) > 3 or not re.fullmatch(r"[a-z][a-z' -]+", name):
+            continue
+        if _FOR_SOMEBODY.isdisjoint(name.split()):
+            yield name

@@ -1,0 +1,99 @@
+"""Texts to spans, with the model of a bundle."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from models_onnx import bundle as bundles
+from models_onnx.bundle import Bundle
+from models_onnx.errors import ShapeError
+from models_onnx.runtime import Device, Session, open_session
+from models_onnx.spans import Tagged, Text
+from models_onnx.tagging.decode import decode_spans
+from models_onnx.tokens import Encoded, Tokens
+from models_onnx.workers import Row, Workers
+
+OUTPUTS = ("tags", "confidence")
+"""Of the graph: uint8 and float32, [texts, tokens] each."""
+
+_PROBE = Text("black leather shoes for men, size 8", "title")
+
+
+class Tagger:
+    """Tags titles and queries. Thread-safe; a text's answer never depends on its company.
+
+    `bundle_id` names model, precision and the device really got. No text makes it raise: one that
+    is empty, or that the model fails on, has no spans (`set_aside` counts the latter).
+
+    Raises:
+        ShapeError: the graph's outputs do not fit the bundle's labels.
+        InferenceError: the session is broken.
+    """
+
+    def __init__(self, bundle: Bundle, session: Session, *, threads: int | None = None) -> None:
+        self.bundle = bundle
+        self.bundle_id = bundle.id_on(session.device)
+        self.device = session.device
+        self._labels = bundle.manifest.labels
+        self._min_score = bundle.threshold("min_score")
+        self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=bundle.manifest.max_tokens)
+        if session.outputs != OUTPUTS:
+            raise ShapeError(f"{session.path} gives {session.outputs}, a tagger gives {OUTPUTS}")
+        probe = self._tokens.encode_text(_PROBE)
+        self._workers = Workers(session, probe=probe, pad=self._tokens.pad, threads=threads)
+        self._read(_PROBE, probe, self._workers.warm)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str | None = None,
+        *,
+        device: Device = "auto",
+        threads: int | None = None,
+    ) -> "Tagger":
+        """The tagger of the bundle in `folder`, by default the one shipped with this package.
+
+        Args:
+            folder: where `bundle.toml` is.
+            device: "auto", "cpu" or "cuda"; see `runtime.open_session`.
+            threads: texts tagged at the same time on CPU; by default one a core.
+
+        Raises:
+            BundleError, DeviceError, InferenceError, ShapeError: see `errors`.
+        """
+        bundle = bundles.load(folder or bundles.shipped("tagging"), task="tagging")
+        return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
+
+    @property
+    def set_aside(self) -> int:
+        """Texts so far that the model failed on."""
+        return self._workers.set_aside
+
+    def tag(self, texts: Sequence[Text]) -> list[Tagged]:
+        """One `Tagged` for each text, in the order given."""
+        return self._workers.map(texts, self._tokens.encode_text, self._read)
+
+    async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]:
+        """As `tag`, off the event loop."""
+        return await self._workers.map_async(texts, self._tokens.encode_text, self._read)
+
+    def close(self) -> None:
+        """Wait for what runs, then end the threads."""
+        self._workers.close()
+
+    def _read(self, text: Text, encoded: Encoded, row: Row | None) -> Tagged:
+        if row is None or not encoded.words:
+            return Tagged()
+        tags, confidence = row
+        first = np.array([word[0] for word in encoded.words])
+        return Tagged(
+            decode_spans(
+                text.text,
+                [word[1:] for word in encoded.words],
+                tags[first].tolist(),
+                confidence[first].tolist(),
+                self._labels,
+                min_score=self._min_score,
+            )
+        )
