@@ -26,14 +26,29 @@ from streams.messages import Claimed
 from streams.ports import Questions
 from streams.product_rows import Reading
 from topology import canonical
-from topology.facts import ACCEPTED, CATALOG, HAS_TYPE, REJECTED, TEXT, has_attribute, type_node
+from topology.facts import (
+    ACCEPTED,
+    CATALOG,
+    HAS_TYPE,
+    HELD,
+    REJECTED,
+    TEXT,
+    has_attribute,
+    type_node,
+)
 from topology.ontology import Ontology
 from topology.ontology_model import field_words
+from topology.wording import folded
 
 MAX_TEXT_CHARS = 400
 """A longer title is cut there; a longer value, field or category is a description: passed over."""
 _MAX_VALUES_READ = 1_000
 _TYPE = "product_type"
+UNGUESSABLE = frozenset(("brand", "model", "size", "quantity", "price"))
+"""Attributes whose value nobody can guess from the type: only a text, or the shop, can tell."""
+CATALOG_ALONE = 0.75
+"""Score of what the catalog alone says and no model can judge: a prior, chosen below what a model
+that sees the value in the title gives, and above the score from which a fact is accepted."""
 _TYPE_FIELDS = ("product type", "article type", "item type", "product category", "sub category")
 
 
@@ -80,14 +95,17 @@ class Read(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """A claim before it is judged: `text` stood in `field`, and means `tail`."""
+    """A claim before it is judged: `text` stood in `field`, and means `tail`.
+
+    No question: no model can judge it, the catalog alone knows.
+    """
 
     relation: str
     tail: str
     source: str
     text: str
     field: str
-    question: Claim
+    question: Claim | None
 
 
 def read(
@@ -108,22 +126,35 @@ def read(
     slug = _that_counts(by_catalog, by_title, ontology)
     typed = Text(title, "title", _name(slug, ontology))
     if title and typed not in tagged:
-        unjudged = [said.question for said in types if said.question not in judged]
-        return Questions(texts=[typed], claims=list(dict.fromkeys(unjudged)))
-    said = {(one.relation, one.tail, one.source): one for one in types}
+        return Questions(texts=[typed], claims=_unjudged(types, judged))
+    said = {_name_of(one): one for one in types}
     for one in (
         *_values_of_catalog(product, typed, ontology),
         *_values_of_title(tagged.get(typed, Tagged()), typed, ontology),
     ):
-        said.setdefault((one.relation, one.tail, one.source), one)
+        said.setdefault(_name_of(one), one)
     said = dict(islice(said.items(), settings.max_facts))
-    open_questions = {one.question: None for one in said.values() if one.question not in judged}
-    if open_questions:
-        return Questions(claims=list(open_questions))
-    claims = {name: _claimed(one, judged, settings) for name, one in said.items()}
-    if by_title is not None and judged[by_title.question].verdict == REJECTED:
+    if unjudged := _unjudged(said.values(), judged):
+        return Questions(claims=unjudged)
+    slugs = [_slug_of(one) for one in types]
+    in_conflict = len(slugs) == 2 and not _in_line(slugs[0], slugs[1], ontology)
+    claims = {name: _claimed(one, judged, in_conflict, settings) for name, one in said.items()}
+    if by_title is not None and claims[_name_of(by_title)].verdict == REJECTED:
         slug = _that_counts(by_catalog, None, ontology)
     return Read(_reading(slug, claims, ontology, settings), claims)
+
+
+def _name_of(said: _Said) -> Triple:
+    return said.relation, said.tail, said.source
+
+
+def _unjudged(said: Iterable[_Said], judged: Mapping[Claim, Judged]) -> list[Claim]:
+    asked = {one.question: None for one in said if one.question is not None}
+    return [question for question in asked if question not in judged]
+
+
+def _in_line(one: str, other: str, ontology: Ontology) -> bool:
+    return ontology.is_a(one, other) or ontology.is_a(other, one)
 
 
 def counted_types(ontology: Ontology, slug: str, *, departments: bool) -> tuple[str, ...]:
@@ -166,7 +197,7 @@ def _name(slug: str, ontology: Ontology) -> str:
 def _type_said(
     slug: str, source: str, text: str, field: str, title: str, ontology: Ontology
 ) -> _Said:
-    question = Claim(title, "", _TYPE, _name(slug, ontology))
+    question = Claim(title, "", _TYPE, _name(slug, ontology)) if source == TEXT else None
     return _Said(HAS_TYPE, type_node(slug), source, text, field, question)
 
 
@@ -195,7 +226,7 @@ def _type_of_title(
     slug, text = found[0]
     if by_catalog is not None:
         own = _slug_of(by_catalog)
-        in_line = [one for one in found if ontology.is_a(one[0], own) or ontology.is_a(own, one[0])]
+        in_line = [one for one in found if _in_line(one[0], own, ontology)]
         slug, text = (in_line or found)[0]
     return _type_said(slug, TEXT, text, "title", title, ontology)
 
@@ -230,11 +261,29 @@ def _values(
     values = canonical.values_of(ontology, attribute, text)
     for value in values:
         said = text.strip() if len(values) == 1 else value.text
-        question = Claim(typed.text, typed.type, attribute, said)
+        question = _question(typed, attribute, said)
         yield _Said(has_attribute(attribute), value.node, source, said, field, question)
 
 
-def _claimed(said: _Said, judged: Mapping[Claim, Judged], settings: ProductSettings) -> Claimed:
+def _question(typed: Text, attribute: str, said: str) -> Claim | None:
+    """What the cleaner is asked of a value; None where nothing that it knows could tell.
+
+    A title that does not name the value says nothing about it: then it is asked whether such a
+    product may have such a value, and of names and numbers (`UNGUESSABLE`) not even that.
+    """
+    named = f" {folded(said)} " in f" {folded(typed.text)} "
+    if named:
+        return Claim(typed.text, typed.type, attribute, said)
+    return None if attribute in UNGUESSABLE else Claim("", typed.type, attribute, said)
+
+
+def _claimed(
+    said: _Said, judged: Mapping[Claim, Judged], in_conflict: bool, settings: ProductSettings
+) -> Claimed:
+    if said.question is None:
+        held = in_conflict and said.relation == HAS_TYPE
+        verdict, score = (HELD, 0.5) if held else (ACCEPTED, CATALOG_ALONE)
+        return Claimed(score, verdict, said.text, said.field, ())
     answer = judged[said.question]
     bundles = {settings.cleaning_bundle}
     if said.source == TEXT:

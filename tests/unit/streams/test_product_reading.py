@@ -210,3 +210,21 @@ def test_huge_texts_cost_nothing_and_claim_nothing():
     models = Answering({}, {})
     models.read(Product("p1", title="x" * 10_000_000))
     assert [len(text.text) for text in models.asked] == [MAX_TEXT_CHARS]
+
+
+def test_a_title_that_does_not_name_a_value_is_no_witness_against_it():
+    models = Answering({"shoes": "product_type"}, {})
+    models.read(
+        Product("p1", title="plain shoes", category=("Shoes",), attributes={"color": ["red"]})
+    )
+    assert Claim("", "shoes", "color", "red") in models.asked
+    assert Claim("plain shoes", "shoes", "color", "red") not in models.asked
+
+
+def test_a_type_of_the_catalog_is_accepted_unless_the_title_names_one_of_another_line():
+    alone = reading("thing", "Shoes")
+    agreed = reading("thing shoes", "Shoes", spans={"shoes": "product_type"})
+    for found in alone, agreed:
+        assert found.claims["has_type", "type:shoes", "catalog"].verdict == "accepted"
+    against = reading("wool socks", "Shoes", spans={"socks": "product_type"})
+    assert against.claims["has_type", "type:shoes", "catalog"].verdict == "held"
