@@ -25,6 +25,9 @@ b: bought without a click on the result, weight 1. c: after a click on it, weigh
 purchase of a result that was clicked weighs more"). A shopper adds at most 1 to each total.
 """
 
+import re
+from typing import Final
+
 import msgspec
 
 ASKED, BOUGHT, CLICKED, WITH = b"a", b"b", b"c", b"w"
@@ -103,6 +106,44 @@ class Why(msgspec.Struct, frozen=True, array_like=True):
     queries: tuple[str, ...]
     products: tuple[str, ...]
     bundles: tuple[str, ...]
+
+
+_PARTS: Final = {
+    "PART": r"[^\0]+",
+    "WEEK": r"\d{5}",
+    "RELATION": r"[A-Za-z][A-Za-z0-9_]*(:[a-z][a-z0-9_]*)?",
+    "VALUE": r"value:[a-z][a-z0-9_]*/[^\0]+",
+    "INTENT": r"intent:[a-z][a-z0-9_]*/[^\0]+",
+}
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    for name, part in _PARTS.items():
+        words = words.replace(name, part)
+    return re.compile(words)
+
+
+_KEYS: Final = {
+    "searched": _pattern(r"PART\0(a|[bc]\0PART)\0WEEK"),
+    "bought": _pattern(r"PART\0(b|w\0PART)\0WEEK"),
+    "asked": _pattern(r"PART\0PART\0[bc]\0WEEK"),
+    "together": _pattern(r"PART\0PART\0WEEK"),
+    "claims": _pattern(
+        r"product:PART\0(f\0RELATION\0(type:PART|VALUE)\0PART|b\0WEEK|c\0product:PART\0WEEK)"
+        r"|type:PART\0(n\0WEEK|v\0VALUE\0WEEK|t\0type:PART\0WEEK|i\0RELATION\0INTENT\0WEEK"
+        r"|x\0VALUE\0RELATION\0INTENT\0WEEK)"
+        r"|attr:[a-z][a-z0-9_]*\0u\0VALUE"
+    ),
+}
+
+
+def is_key(topic: str, key: bytes) -> bool:
+    """Whether a stage of ours could have told a total under this key; see the table above."""
+    pattern = _KEYS.get(topic)
+    try:
+        return pattern is None or pattern.fullmatch(key.decode()) is not None
+    except UnicodeDecodeError:
+        return False
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -13,6 +13,7 @@ import msgspec
 from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import dead_letter
 from streams.errors import StateError
+from streams.messages import is_key
 from streams.outcomes import DEAD_LETTER, STALE, USED
 from streams.ports import Answers, Message, Questions, Record, Stage, State
 from streams.totals import Change, Inbox, Outbox
@@ -198,6 +199,9 @@ class Owner:
             if isinstance(sent, Marker):
                 self.tally[f"{topic}.{STALE}"] += 1
                 yield from self.inbox.end(topic, sent)
+                continue
+            if not is_key(topic, sent.key):
+                self.reject(topic, partition, record, "bad_total", f"{topic}: no key of ours")
                 continue
             change = self.inbox.receive(topic, sent)
             self.tally[f"{topic}.{STALE if change is None else USED}"] += 1

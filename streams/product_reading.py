@@ -197,7 +197,7 @@ def _name(slug: str, ontology: Ontology) -> str:
 def _type_said(
     slug: str, source: str, text: str, field: str, title: str, ontology: Ontology
 ) -> _Said:
-    question = Claim(title, "", _TYPE, _name(slug, ontology)) if source == TEXT else None
+    question = Claim(title, "", _TYPE, text) if source == TEXT else None
     return _Said(HAS_TYPE, type_node(slug), source, text, field, question)
 
 

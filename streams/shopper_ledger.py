@@ -22,7 +22,7 @@ from streams.shopper_rows import (
 )
 from streams.shopper_sessions import Open, Sessions, Step
 from streams.totals import Outbox
-from streams.weeks import WEEK_MS, week_from_key, week_key, week_of
+from streams.weeks import WEEK_MS, week_from_key, week_of
 from streams.windows import CLICK, MINUTE_MS, PURCHASE, RETURN, SEARCH, WindowSettings, query_hash
 from topology.wording import normalise
 
@@ -52,9 +52,11 @@ class Ledger:
         first, latest = fresh[0], row.latest
         highest = first.kind
         only_clicks = highest == CLICK
-        if len(fresh) > 1:
-            kinds = {step.kind for step in fresh}
-            highest, only_clicks = max(kinds), only_clicks and len(kinds) == 1
+        for step in fresh:
+            if step.kind != highest:
+                only_clicks = False
+                if step.kind > highest:
+                    highest = step.kind
         if highest >= PURCHASE:
             row.bought = True
         if first.at <= latest or row.dropped:
@@ -76,11 +78,12 @@ class Ledger:
 
         Returns whether `now` has the fresh events.
         """
-        for step in fresh:
-            if step.kind != CLICK:  # all weeks before anything is told: `standing` is of them
-                week = week_of(step.at)
-                if week not in row.weeks:
-                    self._need(row, week, week)
+        # All weeks before anything is told, as `standing` is of them.
+        week = self._sessions.week_of(fresh[0].at)
+        if week not in row.weeks:
+            self._need(row, week, week)
+        if len(fresh) > 1 and fresh[-1].at >= self._sessions.week_end:
+            self._need(row, week, week_of(fresh[-1].at))
         if highest <= CLICK:
             self._tell_asked(row.standing if row.standing is not None else self._told(row), fresh)
             return False
@@ -98,12 +101,13 @@ class Ledger:
 
     def _tell_asked(self, told: dict[bytes, None], steps: list[Step]) -> None:
         """Tell of searches what does not hang on any other event."""
+        asked_key, add = self._sessions.asked_key, self._outbox.add
         for step in steps:
             if step.kind == SEARCH:
-                key = self._sessions.asked_key(query_hash(step.what), step.at)
+                key = asked_key(query_hash(step.what), step.at)
                 if key not in told:
                     told[key] = None
-                    if self._outbox.add("searched", key, 1) == 1:
+                    if add("searched", key, 1) == 1:
                         self._describe(key, step.what)
 
     def _go_on(self, row: Row, now: Open, fresh: list[Step], told: dict[bytes, None]) -> None:
@@ -154,7 +158,7 @@ class Ledger:
         if now is None:
             now, row.folded = thaw(row.settled), 0
         steps = row.steps(row.folded)
-        if any(step.kind == RETURN for step in steps):
+        if RETURN in [step.kind for step in steps]:
             self._need(row, *self._weeks_of(now, steps))
         self._replay(row, now, steps)
         _count_over(now, self._settings.basket)
@@ -216,23 +220,25 @@ class Ledger:
 
     def _tell_purchase(self, told: dict[bytes, None], bought: Bought, basket: Basket) -> None:
         """Tell what a purchase adds that joins a plain basket as its last one."""
-        add = self._outbox.add
-        week, product = week_key(week_of(bought.at)), bought.product.encode()
-        bought_keys = [b"%b\0b\0%b" % (product, week)]
-        for name in basket.products:
-            if name != bought.product:
-                other = name.encode()
-                bought_keys.append(b"%b\0w\0%b\0%b" % (product, other, week))
-                bought_keys.append(b"%b\0w\0%b\0%b" % (other, product, week))
-        for key in bought_keys:
+        add, product = self._outbox.add, bought.product.encode()
+        self._sessions.week_of(bought.at)
+        week = b"\0" + self._sessions.week_key
+        keys = [product + b"\0b" + week]
+        if len(basket.products) > 1:
+            for name in basket.products:
+                if name != bought.product:
+                    other = name.encode()
+                    keys.append(product + b"\0w\0" + other + week)
+                    keys.append(other + b"\0w\0" + product + week)
+        for key in keys:
             if key not in told:
                 told[key] = None
                 add("bought", key, 1)
         for query, clicked in bought.led:
-            sure = b"%b\0c\0%b\0%b" % (query, product, week)
+            sure = query + b"\0c\0" + product + week
             if sure in told:
                 continue
-            unsure = b"%b\0b\0%b\0%b" % (query, product, week)
+            unsure = query + b"\0b\0" + product + week
             if clicked:
                 if unsure in told:
                     del told[unsure]

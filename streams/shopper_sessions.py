@@ -13,10 +13,11 @@ from msgspec import Struct
 
 from streams.events import Click, Event, Return, Search
 from streams.shopper_keys import Basket, Bought, asked_key
-from streams.weeks import week_end_ms, week_of
+from streams.weeks import week_end_ms, week_key, week_of
 from streams.windows import CLICK, KIND, SEARCH, Led, WindowSettings, query_hash
 
 NEVER = -(1 << 62)
+_NO_CLICK = ("", NEVER)
 _T = TypeVar("_T")
 
 
@@ -114,8 +115,8 @@ class Sessions:
         self._span, self._clicks = settings.span_ms, settings.clicks
         self._searches, self._memory = settings.searches, settings.memory
         self._paired, self._keep = settings.basket, settings.keep_ms
-        self._week_start = self._week_end = 0
-        self._asked_in_week = b""
+        self._week = self._week_start = self.week_end = 0
+        self.week_key = self._asked_in_week = b""
 
     def search(self, now: Open, step: Step) -> None:
         """A search."""
@@ -137,11 +138,17 @@ class Sessions:
 
     def asked_key(self, query: bytes, at: int) -> bytes:
         """Key of the total of those who asked a query in the week of `at`."""
-        if not self._week_start <= at < self._week_end:
-            week = week_of(at)
-            self._week_start, self._week_end = week_end_ms(week - 1), week_end_ms(week)
-            self._asked_in_week = asked_key(b"", at)
+        if not self._week_start <= at < self.week_end:
+            self.week_of(at)
         return query + self._asked_in_week
+
+    def week_of(self, at: int) -> int:
+        """As `weeks.week_of`; also turns `week_end` and `week_key` to that week."""
+        if not self._week_start <= at < self.week_end:
+            self._week = week_of(at)
+            self._week_start, self.week_end = week_end_ms(self._week - 1), week_end_ms(self._week)
+            self.week_key, self._asked_in_week = week_key(self._week), asked_key(b"", at)
+        return self._week
 
     def click(self, now: Open, step: Step) -> None:
         """A click on a product."""
@@ -231,19 +238,21 @@ class Sessions:
 
     def _led_to(self, now: Open, session: Session, step: Step) -> Led:
         at, product = step.at, step.what
-        clicked_id, clicked_at = now.clicked.get(product, ("", 0))
+        clicked_id, clicked_at = now.clicked.get(product, _NO_CLICK)
         if at - clicked_at > self._span:
             clicked_id = ""
         clicked = session.clicked.get(product, ())
         for query_id in (step.query_id, clicked_id):
-            if query_id:
-                query, searched_at = now.searched.get(query_id, (b"", NEVER))
+            if query_id and query_id in now.searched:
+                query, searched_at = now.searched[query_id]
                 if at - searched_at <= self._span:
                     return ((query, query_id == clicked_id or query in clicked),)
         return tuple(
-            (query, query in clicked)
-            for query, searched_at, clicks in reversed(session.recent)
-            if at - searched_at <= self._span or session.clicks - clicks <= self._clicks
+            [
+                (query, query in clicked)
+                for query, searched_at, clicks in reversed(session.recent)
+                if at - searched_at <= self._span or session.clicks - clicks <= self._clicks
+            ]
         )
 
     def _remember(self, kept: dict[str, _T], key: str, value: _T) -> None:

@@ -80,19 +80,16 @@ class Shoppers:
         future, allowance = self._settings.future_ms, self._settings.allowance_ms
         fresh, high, late = self._fresh, self._high, 0
         for record in records:
+            _, stamp, _, value = record
             try:
-                event = decode_event(record.value)  # type: ignore[arg-type]
+                event = decode_event(value)  # type: ignore[arg-type]
             except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError) as error:
-                self._reject(topic, partition, record, *_unread(record.value, error))
+                self._reject(topic, partition, record, *_unread(value, error))
                 continue
             at, shopper, step = event.at_ms, event.shopper, step_of(event)
             what = step.what
-            if (
-                not 0 <= at <= record.at_ms + future
-                or not (what and step.id and shopper)
-                or "\0" in what
-            ):
-                why = _refused(shopper, step, record.at_ms + future)
+            if not 0 <= at <= stamp + future or not (what and step.id and shopper) or "\0" in what:
+                why = _refused(shopper, step, stamp + future)
                 self._reject(topic, partition, record, *why)
                 continue
             if at > high:
@@ -139,19 +136,21 @@ class Shoppers:
         used = duplicates = capped = 0
         for shopper, packed in self._fresh.items():
             row = rows.get(shopper) or self._row(shopper)
-            chunk = b"".join(packed)
+            chunk = packed[0] if len(packed) == 1 else b"".join(packed)
             fresh = unpack_steps(chunk, len(packed))
             admitted, again, over = row.admit(fresh, limit)
-            used += len(fresh) - again - over
-            duplicates += again
-            capped += over
-            if admitted:
-                if again or over:
-                    chunk = pack_steps(admitted)
-                ledger.take_in(row, admitted, chunk, horizon)
-                if row.count >= row.trim_at:
-                    ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
-                self._write(row)
+            used += len(fresh)
+            if again or over:
+                used -= again + over
+                duplicates += again
+                capped += over
+                if not admitted:
+                    continue
+                chunk = pack_steps(admitted)
+            ledger.take_in(row, admitted, chunk, horizon)
+            if row.count >= row.trim_at:
+                ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
+            self._write(row)
         for outcome, n in ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped)):
             if n:
                 self._tally[f"{EVENTS}.{outcome}"] += n

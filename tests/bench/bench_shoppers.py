@@ -5,6 +5,7 @@ of 2,000 records, with a commit every `--flush` events. Two mixes of what shoppe
 target: 3 % and 12 % purchases, a third searches, sessions of 5 to 20 events of about 200 bytes.
 
     python -m tests.bench.bench_shoppers [--events N] [--flush N] [--active N] [--profile]
+    python -m tests.bench.bench_shoppers --memory 1000000 | --long 10000000
 
 Prints a table and writes `.cartograph/bench/shoppers.json`. `--active` is how many sessions go on
 at once; each has an event every `3.5 ms * active` of event time.
@@ -152,19 +153,18 @@ def crowd(shoppers: int, rounds: int) -> Iterator[Event]:
             yield Click(ident, at, shopper, product, f"q-{place:09d}", session)
 
 
-def memory(shoppers: int, rounds: int, flush: int, folder: Path) -> None:
-    """Print RSS as `shoppers` open sessions fill, and the worst speed: no row is ever cached."""
+def memory(events: Iterator[Event], flush: int, every: int, folder: Path) -> None:
+    """Print RSS and speed as the events go by; making them, and the messages, is included."""
     store = RocksStore(
         folder / "state",
         sorted({*TABLES, *TOTALS_TABLES}),
-        memory=StoreMemory(cache_bytes=64 << 20, write_buffer_bytes=64 << 20),
+        memory=StoreMemory(cache_bytes=256 << 20, write_buffer_bytes=64 << 20),
     )
     owner = Owner(
         "shoppers", 0, store, build_shoppers(WindowSettings()), DESTINATIONS, graph="bench"
     )
     owner.start(Start(claim=1, last_claim=None, ends={}))
     process, began, offset = psutil.Process(), time.process_time(), 0
-    events = crowd(shoppers, rounds)
     while batch := [
         Record(offset + n, event.at_ms, None, encode_event(event))
         for n, event in enumerate(islice(events, flush))
@@ -175,7 +175,7 @@ def memory(shoppers: int, rounds: int, flush: int, folder: Path) -> None:
         while owner.take(10_000):
             pass
         owner.settled()
-        if offset % (shoppers // 4) < flush:
+        if offset % every < flush:
             rss, rate = process.memory_info().rss >> 20, offset / (time.process_time() - began)
             print(f"{offset:>10,} events  {rss:>5} MiB RSS  {rate:>8,.0f} events/s of CPU")
     store.close()
@@ -190,10 +190,17 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="cProfile of the light mix instead")
     parser.add_argument("--out", type=Path, default=Path(".cartograph/bench/shoppers.json"))
     parser.add_argument("--memory", type=int, metavar="SHOPPERS", help="RSS with open sessions")
+    parser.add_argument("--long", type=int, metavar="EVENTS", help="RSS over a long light stream")
     arguments = parser.parse_args()
     if arguments.memory:
         with tempfile.TemporaryDirectory() as folder:
-            memory(arguments.memory, 3, arguments.flush, Path(folder))
+            shoppers = arguments.memory
+            memory(crowd(shoppers, 3), arguments.flush, shoppers // 2, Path(folder))
+        return
+    if arguments.long:
+        with tempfile.TemporaryDirectory() as folder:
+            events = shop(arguments.long, MIXES["light"], arguments.active)
+            memory(events, arguments.flush, arguments.long // 10, Path(folder))
         return
     if arguments.profile:
         records = records_of(arguments.events, MIXES["light"], arguments.active)

@@ -110,12 +110,12 @@ BAD_TOTALS: dict[str, tuple[bytes, bytes]] = {
 
 
 STRANGE = (
-    ("searched", b"q\0a\0week"),
-    ("searched", b"\xff\0b\0\xfe\0week"),
-    ("bought", b"p\0b\0week"),
-    ("bought", b"\xff\0w\0\xfe\0week"),
-    ("asked", b"p\0q\0b\0week"),
-    ("together", b"p\0o\0week"),
+    ("searched", b"q\0a\x0000001"),
+    ("searched", b"\xff\0b\0\xfe\x0000001"),
+    ("bought", b"p\0b\x0000001"),
+    ("bought", b"\xff\0w\0\xfe\x0000001"),
+    ("asked", b"p\0q\0b\x0000001"),
+    ("together", b"p\0o\x0000001"),
     ("claims", b"product:P\0f\0no relation\0no node\0nobody"),
     ("claims", b"attr:color\0u\0junk"),
     ("claims", b"type:shoes\0x\0junk\0used_for_aud\0junk\x0000001"),
