@@ -155,11 +155,8 @@ def crowd(shoppers: int, rounds: int) -> Iterator[Event]:
 
 def memory(events: Iterator[Event], flush: int, every: int, folder: Path) -> None:
     """Print RSS and speed as the events go by; making them, and the messages, is included."""
-    store = RocksStore(
-        folder / "state",
-        sorted({*TABLES, *TOTALS_TABLES}),
-        memory=StoreMemory(cache_bytes=256 << 20, write_buffer_bytes=64 << 20),
-    )
+    cache = StoreMemory(cache_bytes=256 << 20, write_buffer_bytes=64 << 20)
+    store = RocksStore(folder / "state", sorted({*TABLES, *TOTALS_TABLES}), memory=cache)
     owner = Owner(
         "shoppers", 0, store, build_shoppers(WindowSettings()), DESTINATIONS, graph="bench"
     )
@@ -177,7 +174,10 @@ def memory(events: Iterator[Event], flush: int, every: int, folder: Path) -> Non
         owner.settled()
         if offset % every < flush:
             rss, rate = process.memory_info().rss >> 20, offset / (time.process_time() - began)
-            print(f"{offset:>10,} events  {rss:>5} MiB RSS  {rate:>8,.0f} events/s of CPU")
+            print(
+                f"{offset:>10,} events  {rss:>5} MiB RSS, {cache.used_bytes >> 20} of it RocksDB's "
+                f"cache  {rate:>8,.0f} events/s of CPU"
+            )
     store.close()
 
 

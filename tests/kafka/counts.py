@@ -6,6 +6,7 @@ offsets say (the topics of a graph are not compacted within their first hour).
 """
 
 import asyncio
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,15 +15,16 @@ from typing import NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import demo, lag
-from streams.cli.state import shown
+from streams.cli.state import Shown, shown
 from streams.errors import CartographError
 from streams.outcomes import OUTCOMES
 from streams.settings import Settings
 from streams.status import Status
 from streams.worker import Supervisor
+from topology.errors import StoreError
 
 ROUTE = "route"
-_QUIET_POLLS, _POLL_S = 4, 0.7
+_QUIET_POLLS, _POLL_S, _TRIES = 4, 0.7, 5
 _RECORDS, _DEAD, _ITEMS = "cartograph_records", "cartograph_dead_letters", "cartograph_items"
 
 
@@ -85,32 +87,24 @@ async def at_rest(
 ) -> None:
     """Wait until all is read and committed, GRAPH has scored all that waits, and nothing is told.
 
-    For runs in which ROUTE is not killed: how far it is, its own counts say.
-
     Raises:
         CartographError: a worker ended with an error.
     """
-    inputs = _inputs(settings) | {"facts": [settings.topic("facts")]}
-    quiet, before = 0, dict[str, int]()
+    inputs = _inputs(settings)
+    facts = {"graph": [settings.topic("facts")]}
+    quiet, before = 0, list[lag.Lag]()
     while quiet < _QUIET_POLLS:
         await asyncio.sleep(_POLL_S)
         if errors := [told.error for told in supervisor.status() if told.error]:
             raise CartographError("; ".join(errors))
-        ends = {each.topic: each.end for each in await lag.lags(settings, inputs)}
-        routed, _, waiting = await asyncio.to_thread(_of_pages, supervisor.status())
-        left = {ROUTE: sum(ends[topic] for topic in inputs[ROUTE])}
-        left[ROUTE] -= sum(sum(ended.values()) for ended in routed.values())
-        for part in shown(settings):
-            for offset in part.offsets.values():
-                left[part.stage] = left.get(part.stage, 0) - offset
-        for stage, topics in inputs.items():
-            if stage in left and stage != ROUTE:
-                left[stage] += sum(ends[topic] for topic in topics)
+        now = await lag.lags(settings, inputs)
+        behind = {each.topic: each.behind for each in now if each.behind}
+        now += await lag.lags(settings, facts)
+        _, _, waiting = await asyncio.to_thread(_of_pages, supervisor.status())
         groups = waiting.get("graph.groups", 0)
-        behind = ", ".join(f"{stage} {count:,}" for stage, count in left.items() if count)
-        say(f"to read: {behind or 'nothing'}; {groups:,} groups to score, {ends} on topics")
-        still = ends == before and not groups and not behind
-        quiet, before = (quiet + 1 if still else 0), ends
+        say(f"to read: {behind or 'nothing'}; {groups:,} groups to score, {now[-1].end:,} told")
+        still = now == before and not groups and not behind
+        quiet, before = (quiet + 1 if still else 0), now
 
 
 def _inputs(settings: Settings) -> dict[str, list[str]]:
@@ -138,11 +132,21 @@ async def keep_books(settings: Settings, workers: Sequence[Status]) -> Books:
     return Books(books, dict(sorted(dead.items())), letters, waiting, other)
 
 
+def _shown(settings: Settings) -> list[Shown]:
+    """What the stores say; one that is compacted while it is opened is opened again."""
+    for _ in range(_TRIES):
+        try:
+            return shown(settings)
+        except StoreError:
+            time.sleep(_POLL_S)
+    return shown(settings)
+
+
 def _of_stores(settings: Settings) -> tuple[dict[tuple[str, str], Counter[str]], Counter[str]]:
     """(stage, logical topic or "dead") -> outcome or reason -> number; and what is neither."""
     found: dict[tuple[str, str], Counter[str]] = {}
     other: Counter[str] = Counter()
-    for part in shown(settings):
+    for part in _shown(settings):
         for name, count in part.outcomes.items():
             topic, _, outcome = name.rpartition(".")
             if topic == "dead" or (outcome in OUTCOMES and topic != "pairs"):

@@ -11,7 +11,6 @@ from streams.ports import Answers, Questions, Record
 from streams.wire import Marker, Sent, decode, encode_total
 from topology.store.memory import MemoryStore
 
-
 WEEK = b"\0b\x0002880"
 
 
