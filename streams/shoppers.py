@@ -4,9 +4,10 @@ Input `events`, outputs `searched` and `bought` (keys: `messages.py`). What a sh
 a function of the *set* of the shopper's events that were not late (`windows.standing`), so any
 order within the allowance, and duplicates, end in the same totals.
 
-One event's way: `apply` decodes it, judges it (dead letter, late, duplicate, capped) and puts it
-into its shopper's row. `flush` goes through the rows that changed (`shopper_ledger.py`): events in
-order move the row's sessions on and tell what is new; whatever is not in order, or takes something
+One event's way: `apply` decodes it, finds out whether it is a dead letter or late, and puts it to
+its shopper's others. `flush` goes through the shoppers that have new ones: a row admits them, or
+says duplicate or capped (`shopper_rows.py`), and the ledger takes them in (`shopper_ledger.py`):
+those behind all others of the row tell what is new; whatever is not in order, or takes something
 back, works out what the shopper stands for before and after, and tells the difference.
 
 What is kept. An event stays raw while one can still come before it: for `allowance_ms`. What is

@@ -54,6 +54,8 @@ def create_topic(kafka: str, topic_prefix: str) -> CreateTopic:
     """
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+    from streams.broker.admin import describe
+
     async def create(name: str, partitions: int, config: Mapping[str, str]) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
         await admin.start()
@@ -64,6 +66,11 @@ def create_topic(kafka: str, topic_prefix: str) -> CreateTopic:
             await admin.close()
         (outcome,) = answer.topic_errors
         assert outcome[1] == 0, f"cannot create {name}: {outcome}"
+        for _ in range(200):  # creation is answered before the partitions have leaders
+            if name in await describe(kafka, [name]):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{name} never came up")
 
     def create_named(
         name: str, partitions: int = 1, config: Mapping[str, str] | None = None

@@ -34,9 +34,10 @@ class ScoringSettings:
         z: standard errors between estimate and bound. Against `lift_accept` it is one test at
             2.3 %; against *no* effect it is z + ln(lift_accept) / error, 3.0 (0.13 %) at the error
             of 30 shoppers (0.4), and that is what the thousands of pairs of a type and an intent
-            need that are tested at once. On five sample shops (2,100 tests each, 50 planted, 50
-            decoys) it accepted 44 to 47 planted, no decoy and 3 to 8 others; 3.0 accepted 27 to
-            33, no decoy and no others.
+            need that are tested at once. Chosen on
+            counts drawn from sample shops without models in between (2,100 tests, 50 planted, 50
+            decoys each): 2.0 accepted 44 to 47 planted, no decoy and 3 to 8 others on four seeds
+            (1, 11, 12, 13); 3.0 accepted 33 and 27, no decoy and no others on two (1, 2).
         prior: pseudo-shoppers at the base rate that smooth an intent's share of a value.
         floor: shoppers below which no fact of behaviour is made.
         min_support: shoppers that a fact of behaviour needs to be accepted.

@@ -24,7 +24,7 @@ from streams.worker import Supervisor
 from topology.errors import StoreError
 
 ROUTE = "route"
-_QUIET_POLLS, _POLL_S, _TRIES = 4, 0.7, 5
+_QUIET_POLLS, _DOWN_POLLS, _POLL_S, _TRIES = 4, 10, 0.7, 5
 _RECORDS, _DEAD, _ITEMS = "cartograph_records", "cartograph_dead_letters", "cartograph_items"
 
 
@@ -88,14 +88,16 @@ async def at_rest(
     """Wait until all is read and committed, GRAPH has scored all that waits, and nothing is told.
 
     Raises:
-        CartographError: a worker ended with an error.
+        CartographError: a worker ended with an error and does not come back.
     """
     inputs = _inputs(settings)
     facts = {"graph": [settings.topic("facts")]}
-    quiet, before = 0, list[lag.Lag]()
+    quiet, down, before = 0, 0, list[lag.Lag]()
     while quiet < _QUIET_POLLS:
         await asyncio.sleep(_POLL_S)
-        if errors := [told.error for told in supervisor.status() if told.error]:
+        errors = [told.error for told in supervisor.status() if told.error]
+        down = down + 1 if errors else 0
+        if down > _DOWN_POLLS:
             raise CartographError("; ".join(errors))
         now = await lag.lags(settings, inputs)
         behind = {each.topic: each.behind for each in now if each.behind}
@@ -103,7 +105,7 @@ async def at_rest(
         _, _, waiting = await asyncio.to_thread(_of_pages, supervisor.status())
         groups = waiting.get("graph.groups", 0)
         say(f"to read: {behind or 'nothing'}; {groups:,} groups to score, {now[-1].end:,} told")
-        still = now == before and not groups and not behind
+        still = now == before and not groups and not behind and not errors
         quiet, before = (quiet + 1 if still else 0), now
 
 

@@ -121,10 +121,10 @@ async def _trouble(supervisor: Supervisor, plan: Plan, rng: Random, back: list[f
         back.append(time.monotonic() - killed)
 
 
-def settings_of(kafka: str, folder: Path, name: str, plan: Plan) -> Settings:
+def settings_of(kafka: str, folder: Path, name: str, plan: Plan, *, prefix: str = "x") -> Settings:
     """Settings of a graph of its own."""
     base = demo.demo_settings(Settings(data_dir=folder / name), "")
-    prefix = f"x-{name}"
+    prefix = f"{prefix}-{name}"
     stages = ("shoppers", "queries", "products", "graph", "route")
     return base.with_(
         kafka=kafka,

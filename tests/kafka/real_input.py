@@ -71,7 +71,8 @@ class Result(msgspec.Struct):
     """What one set came to.
 
     Attributes:
-        records: played, by topic kind.
+        records: played, by topic.
+        restarts: worker -> times that it broke and started again.
         seconds: step -> wall time.
         per_second: records over the time from the first record to rest.
         facts: relation -> status -> number.
@@ -82,6 +83,7 @@ class Result(msgspec.Struct):
     """
 
     records: dict[str, int]
+    restarts: dict[str, int]
     seconds: dict[str, float]
     per_second: float
     facts: dict[str, dict[str, int]]
@@ -95,6 +97,16 @@ class Result(msgspec.Struct):
     wrong: list[str]
     digest: str
     seen: dict[str, list[Seen]]
+
+
+class Ran(NamedTuple):
+    """What `run` saw: records by topic, times, sums, highest RSS, restarts by worker."""
+
+    sent: dict[str, int]
+    steps: demo.Steps
+    books: Books
+    rss: dict[str, int]
+    restarts: dict[str, int]
 
 
 class Memory(threading.Thread):
@@ -150,20 +162,23 @@ def shared() -> Path:
     return folder
 
 
-def settings_of(kafka: str, folder: Path, name: str) -> Settings:
+def settings_of(kafka: str, folder: Path, name: str, **changes: object) -> Settings:
     """Settings of a graph of its own for a set."""
     form = format_of(SETS[name].form)
     prefix = f"real-{name}"
     named = {f"{prefix}.shop.events": form.events, f"{prefix}.shop.catalog": form.catalog}
     base = demo.demo_settings(Settings(data_dir=folder / name), "")
     return base.with_(
-        kafka=kafka, prefix=prefix, sources={topic: told for topic, told in named.items() if told}
+        kafka=kafka,
+        prefix=prefix,
+        sources={topic: told for topic, told in named.items() if told},
+        **changes,
     )
 
 
 async def run(
     settings: Settings, records: Iterator[Played], broker_pid: int, say: Callable[[str], None]
-) -> tuple[dict[str, int], demo.Steps, Books, dict[str, int]]:
+) -> "Ran":
     """Play records through all stages until they are at rest."""
     steps = demo.Steps()
     await demo.make_topics(settings)
@@ -191,7 +206,8 @@ async def run(
                 books = await keep_books(settings, supervisor.status())
         finally:
             memory.stop()
-    return sent, steps, books, memory.highest
+        restarts = {str(slot): count for slot, count in supervisor.restarts.items() if count}
+    return Ran(sent, steps, books, memory.highest, restarts)
 
 
 def _all_ready(workers: Iterable[Status], count: int) -> bool:
@@ -222,7 +238,9 @@ def noted(records: Iterator[Played], form: str, titles: dict[str, str]) -> Itera
         yield record
 
 
-def result_of(name: str, data: Path, limit: int | None, seed: int) -> Result:
+def result_of(
+    name: str, data: Path, limit: int | None, seed: int, changes: dict[str, object]
+) -> Result:
     """Run a set on a broker of its own."""
     began = time.monotonic()
     files, titles = SETS[name], dict[str, str]()
@@ -237,10 +255,10 @@ def result_of(name: str, data: Path, limit: int | None, seed: int) -> Result:
         tempfile.TemporaryDirectory(prefix="cartograph-real-") as tmp,
         process.running(Path(tmp) / "kafka") as broker,
     ):
-        settings = settings_of(broker.address, Path(tmp), name)
+        settings = settings_of(broker.address, Path(tmp), name, **changes)
         records = open_play(files.form, [data / files.file], limit=limit)
         played = noted(records, format_of(files.form).catalog, titles)
-        sent, steps, books, rss = asyncio.run(run(settings, played, broker.pid, say))
+        ran = asyncio.run(run(settings, played, broker.pid, say))
         counts: dict[str, dict[str, int]] = {}
         draw = Draw(seed)
         for fact in facts_of(settings):
@@ -249,18 +267,19 @@ def result_of(name: str, data: Path, limit: int | None, seed: int) -> Result:
             draw.add(f"{fact.relation} {fact.status}", fact)
             draw.add(fact.status, fact)
         digest = digested(settings).digest
-    seconds = steps.seconds
+    seconds, books = ran.steps.seconds, ran.books
     return Result(
-        records=sent,
+        records=ran.sent,
+        restarts=ran.restarts,
         seconds=seconds,
-        per_second=round(sum(sent.values()) / (seconds["play"] + seconds["rest"]), 1),
+        per_second=round(sum(ran.sent.values()) / (seconds["play"] + seconds["rest"]), 1),
         facts=dict(sorted(counts.items())),
         dead_letters=books.letters,
         late=books.ended("late"),
         capped=books.ended("capped"),
         waiting=books.waiting,
         other=books.other,
-        rss_mib=dict(sorted(rss.items())),
+        rss_mib=dict(sorted(ran.rss.items())),
         books=[(each.stage, each.topic, each.records, each.ended) for each in books.books],
         wrong=books.wrong,
         digest=digest,
@@ -281,6 +300,7 @@ def show(name: str, result: Result) -> None:
     print("dead letters:", result.dead_letters or "none")
     print(f"late {result.late:,}, capped {result.capped:,}, also {result.other}")
     print("waiting:", result.waiting)
+    print("started again:", result.restarts or "nobody")
     print("RSS, MiB:", "  ".join(f"{who} {mib:,}" for who, mib in result.rss_mib.items()))
     for stage, topic, records, ended in result.books:
         print(f"  {stage:9} {topic:34} {records:>9,} = {ended}")
@@ -307,15 +327,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--set", default="all", choices=[*SETS, "all"])
     parser.add_argument("--limit", type=int, help="at most so many records of each file")
+    parser.add_argument("--flush-records", type=int, help="another value of that setting")
     parser.add_argument("--seed", type=int, default=1, help="of the facts drawn")
     args = parser.parse_args()
     data = shared()
+    changes = {"flush_records": args.flush_records} if args.flush_records else {}
     results: dict[str, Result] = {}
     if RESULTS.exists():
         results = msgspec.json.decode(RESULTS.read_bytes(), type=dict[str, Result])
     wrong = False
     for name in SETS if args.set == "all" else [args.set]:
-        results[name] = result_of(name, data, args.limit, args.seed)
+        results[name] = result_of(name, data, args.limit, args.seed, changes)
         show(name, results[name])
         wrong = wrong or bool(results[name].wrong)
         RESULTS.parent.mkdir(parents=True, exist_ok=True)

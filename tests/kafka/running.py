@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -45,11 +45,18 @@ def shop_settings(kafka: str, prefix: str, folder: Path, **changes: object) -> S
     return Settings().with_(**chosen)
 
 
-def create_all_topics(settings: Settings, **config: str) -> None:
-    """The graph's topics, and the shop's with one partition each, so that order is certain."""
+def create_all_topics(settings: Settings, *, catalog: Mapping[str, str] | None = None) -> None:
+    """The graph's topics, and the shop's with one partition each, so that order is certain.
+
+    Args:
+        settings: of the graph.
+        catalog: how the shop's catalog topic is set up besides.
+    """
+    events, products = settings.sources
+    own = {events: SHOP_CONFIG, products: {**SHOP_CONFIG, **(catalog or {})}}
     specs = [
         *plan(Names(settings.prefix), settings.partitions, settings.replication),
-        *(TopicSpec(_SHOP, name, 1, 1, {**SHOP_CONFIG, **config}) for name in settings.sources),
+        *(TopicSpec(_SHOP, name, 1, 1, config) for name, config in own.items()),
     ]
     asyncio.run(admin.apply(settings.kafka, specs))
 

@@ -12,6 +12,7 @@ from streams.ports import Record
 from streams.topics import Names, plan
 from tests.kafka.helpers import (
     POISON,
+    WEEK,
     Worker,
     create_topics,
     kept,
@@ -83,7 +84,7 @@ def test_gaps_of_transactions_and_compaction_are_passed_over(
             name = settings.topic("searched")
             for version in range(1, 6):
                 for place in range(200):
-                    sent = wire.Sent(1, 7, version, b"z%d" % place, version, b"")
+                    sent = wire.Sent(1, 7, version, b"z%d" % place + WEEK, version, b"")
                     key, value = wire.encode_total("searched", sent)
                     await producer.send(name, value, key, partition=place % 2)
                 await producer.flush()

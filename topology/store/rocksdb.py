@@ -32,6 +32,7 @@ from rocksdict import (
 )
 
 from topology.errors import StoreError, StoreLayoutError, StoreLockedError
+from topology.store.patience import TRIES, patiently
 
 LAYOUT_VERSION: Final = 1
 LAYOUT_FILE: Final = "cartograph-layout"
@@ -231,11 +232,10 @@ class RocksStore:
             known = _families(self.path, options)
             names = sorted({*known, *(() if self.read_only else tables)} - {"default"})
             access = AccessType.read_only(False) if self.read_only else AccessType.read_write()
-            self._db: Any = Rdict(
-                str(self.path),
-                options=options,
-                column_families={name: options for name in names},
-                access_type=access,
+            families = {name: options for name in names}
+            self._db: Any = patiently(
+                lambda: Rdict(str(self.path), options, families, access_type=access),
+                tries=TRIES if self.read_only else 1,
             )
         except Exception as error:  # rocksdict raises nothing narrower
             raise _explained(self.path, error) from error

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from streams.dead_letters import DeadLetter, decode_dead_letter
-from streams.events import Click, Event, Purchase, Return, Search, encode_event
+from streams.events import Click, Event, Purchase, Return, Search
 from streams.owner import Start
 from streams.shopper_rows import LEDGER, OPEN_DAYS, SHOPPERS
-from streams.weeks import WEEK_MS, week_end_ms, week_key, week_of
+from streams.weeks import week_end_ms, week_key, week_of
 from streams.windows import (
     DAY_MS,
     HOUR_MS,
@@ -324,13 +324,6 @@ def test_the_highest_time_survives_a_restart(partition: Partition) -> None:
     assert partition.outcomes() == {"used": 1, "late": 1}
 
 
-def test_nothing_is_asked_of_models(partition: Partition) -> None:
-    assert not partition.owner.wants()
-    partition.take([buy("a", NOON)])
-    assert not partition.owner.wants()
-    partition.owner.stage.calm()
-
-
 def test_a_session_over_two_weeks_is_found_by_a_return_when_the_first_week_is_gone() -> None:
     midnight = week_end_ms(week_of(NOON))
     events = [buy("p", midnight - MINUTE_MS), buy("o", midnight + MINUTE_MS, "o")]
@@ -341,12 +334,6 @@ def test_a_session_over_two_weeks_is_found_by_a_return_when_the_first_week_is_go
     partition.owner.commit()
     partition.take([back])
     assert partition.totals() == dict.fromkeys(standing([*events, back], RULES), 1)
-    assert week_of(midnight) * WEEK_MS > 0
-
-
-def test_encoded_events_are_what_the_stage_reads(partition: Partition) -> None:
-    partition.read([(NOON, encode_event(buy("a", NOON)))])
-    assert total(partition, b"p", b"b") == 1
 
 
 def flushed(rules: WindowSettings, *batches: list[Event]) -> Partition:

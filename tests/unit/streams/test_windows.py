@@ -31,13 +31,13 @@ def at(minutes: float) -> int:
 
 def search(
     minutes: float, query: str, *, query_id: str = "", session: str = "", ident: str = ""
-) -> Search:
+) -> Event:
     return Search(ident or f"s{minutes}{query}", at(minutes), "ann", query, query_id, session)
 
 
 def click(
     minutes: float, product: str, *, query_id: str = "", session: str = "", ident: str = ""
-) -> Click:
+) -> Event:
     return Click(ident or f"c{minutes}{product}", at(minutes), "ann", product, query_id, session)
 
 
@@ -49,12 +49,12 @@ def buy(
     session: str = "",
     order: str = "",
     ident: str = "",
-) -> Purchase:
+) -> Event:
     ident = ident or f"p{minutes}{product}"
     return Purchase(ident, at(minutes), "ann", product, query_id, session, order)
 
 
-def give_back(minutes: float, product: str, *, order: str = "") -> Return:
+def give_back(minutes: float, product: str, *, order: str = "") -> Event:
     return Return(f"r{minutes}{product}", at(minutes), "ann", product, "", order)
 
 
