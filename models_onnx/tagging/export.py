@@ -29,6 +29,7 @@ from models_onnx.runtime import INPUTS, open_session
 from models_onnx.spans import Tagged, Text
 from models_onnx.tagging import data, evaluate
 from models_onnx.tagging.examples import Labelled
+from models_onnx.tagging.splits import normal
 from models_onnx.tagging.tagger import OUTPUTS, Tagger
 from models_onnx.tagging.train import (
     EPOCHS,
@@ -53,10 +54,19 @@ each word's first token and repaired as in conlleval.
 LIMITS = """
 English only, letter case ignored. Figures are on validation splits that no training text shares a
 title or query with; sets labelled from catalogs (icecat, myntra) name only some values, so read
-their recall. `grammar-*` are generated texts: they show that phrases never seen are found in the
-generator's contexts, not how shoppers write. `unseen` = no training text has that value under that
-label. Bare intents without a preposition ("shoes pregnancy") and rare labels (scent, condition,
-price) have little hand-labelled data. QueryNER's annotators agree at 0.56 span F1.
+their recall. `unseen` = no training text has that value under that label. The labels of query-ner
+and oa-mine are mapped to ours: these figures are not comparable with published ones.
+
+`grammar-*` are generated texts: they show that phrases never seen are found in the generator's own
+sentences, not how shoppers write. Twenty queries written by hand afterwards, with intents that are
+in no training text ("raincoat for beekeepers"), came out exactly right in 10: read `grammar-unseen`
+as too kind. Most of the well-known examples above ("shoes for pregnant women", "icy sidewalks",
+"Peter England") are in the training data; what is not is marked new.
+
+Bare intents without a preposition, phrases of three words and more, new devices (compatibility),
+and misspelt first words ("pregnent women shoes") are the commonest errors. Rare labels (scent,
+condition, price) have little hand-labelled data. QueryNER's annotators agree at 0.56 span F1.
+The same validation sets were looked at between two training runs (3 and 9 epochs).
 """
 
 
@@ -66,6 +76,10 @@ EXAMPLES = (
     Text("boots for icy sidewalks", "query"),
     Text("jacket for rainy hiking trips", "query"),
     Text("something to help me sleep", "query"),
+    Text("raincoat for beekeepers", "query"),
+    Text("beekeepers raincoat", "query"),
+    Text("shoes for chasing toddlers", "query"),
+    Text("case for fairphone 5", "query"),
     Text("maternity jeans", "query"),
     Text("Peter England Men Party Blue Jeans", "title"),
     Text("Slip-Resistant Leather Clogs for Nurses, Black, Size 8", "title"),
@@ -231,9 +245,13 @@ def manifest(folder: Path, quality: dict[str, Any]) -> Manifest:
     )
 
 
-def _shown(text: Text, answer: Tagged) -> str:
-    found = ", ".join(f"{span.text} ({span.label} {span.score:.2f})" for span in answer.spans)
-    return f"{text.kind} `{text.text}`: {found or 'nothing'}"
+def shown(text: Text, answer: Tagged, seen: evaluate.Seen) -> str:
+    """A line for the card; values that no training text has are marked new."""
+    parts = []
+    for span in answer.spans:
+        new = "" if (span.label, normal(span.text)) in seen else ", new"
+        parts.append(f"{span.text} ({span.label} {span.score:.2f}{new})")
+    return f"{text.kind} `{text.text}`: {', '.join(parts) or 'nothing'}"
 
 
 def main() -> None:
@@ -269,11 +287,10 @@ def main() -> None:
         },
         "megabytes": round((given.out / MODEL_FILE).stat().st_size / 1e6, 2),
     }
-    shown = [
-        _shown(text, answer) for text, answer in zip(EXAMPLES, tagger.tag(EXAMPLES), strict=True)
-    ]
+    answers = zip(EXAMPLES, tagger.tag(EXAMPLES), strict=True)
+    lines = [shown(text, answer, seen) for text, answer in answers]
     publish.write(
-        given.out, manifest(given.out, quality), about=ABOUT, limits=LIMITS, examples=shown
+        given.out, manifest(given.out, quality), about=ABOUT, limits=LIMITS, examples=lines
     )
     sets = {name: f for name, f in quality.items() if name != "runtime"}
     sys.stdout.write("\n".join(evaluate.report(sets)) + f"\n{quality['runtime']}\n")
