@@ -1,0 +1,67 @@
+"""What is exported is what was trained: tiny untrained models, torch beside onnxruntime."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra train")
+onnx = pytest.importorskip("onnx", reason="needs the extra train")
+
+from models_onnx.cleaning import export as cleaning  # noqa: E402
+from models_onnx.cleaning.train import CleanerModel  # noqa: E402
+from models_onnx.labels import bio_labels  # noqa: E402
+from models_onnx.runtime import open_session  # noqa: E402
+from models_onnx.spans import Span, Tagged, Text  # noqa: E402
+from models_onnx.tagging import export as tagging  # noqa: E402
+from models_onnx.tagging.train import TaggerModel  # noqa: E402
+
+IDS = np.array([[2, 7, 9, 3, 11, 4]], np.int32)
+MASK = np.ones_like(IDS)
+TYPES = np.array([[0, 0, 1, 2, 2, 1]], np.int32)
+
+
+def run(graph, folder):
+    onnx.save(graph, folder / "model.onnx")
+    return open_session(folder / "model.onnx", device="cpu").run(IDS, MASK, TYPES)
+
+
+def tensors():
+    return [torch.from_numpy(array).long() for array in (IDS, MASK, TYPES)]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_taggers_graph_answers_as_torch_does(tmp_path, seed):
+    torch.manual_seed(seed)
+    model = TaggerModel(32, 2, len(bio_labels())).eval()
+    tags, confidence = run(tagging.build(model), tmp_path)
+    with torch.inference_mode():
+        chances = model(*tensors()).softmax(-1)
+    assert tags.tolist() == chances.argmax(-1).tolist()
+    assert confidence == pytest.approx(chances.max(-1).values.numpy(), abs=1e-4)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_the_cleaners_graph_answers_as_torch_does_with_and_without_a_marked_place(tmp_path, marked):
+    torch.manual_seed(0)
+    model = CleanerModel(32, 2).eval()
+    types = TYPES if marked else np.minimum(TYPES, 1)
+    onnx.save(cleaning.build(model), tmp_path / "model.onnx")
+    (score,) = open_session(tmp_path / "model.onnx", device="cpu").run(IDS, MASK, types)
+    with torch.inference_mode():
+        expected = torch.sigmoid(model(*tensors()[:2], torch.from_numpy(types).long()))
+    assert score == pytest.approx(expected.numpy(), abs=1e-4)
+
+
+def test_a_saved_model_is_read_back_as_it_was(tmp_path):
+    model = TaggerModel(32, 2, len(bio_labels())).eval()
+    torch.save({"layers": 2, "state": model.state_dict()}, tmp_path / "checkpoint.pt")
+    tokenizer = tagging.bundles.shipped("tagging") / "tokenizer.json"
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    read, _ = tagging.load_checkpoint(tmp_path)
+    with torch.inference_mode():
+        assert torch.equal(read(*tensors()), model(*tensors()))
+
+
+def test_the_card_marks_values_that_training_never_had():
+    answer = Tagged((Span(0, 3, "color", "Red", 0.9), Span(4, 9, "product_type", "shoes", 0.8)))
+    line = tagging.shown(Text("Red shoes", "query"), answer, {("color", "red")})
+    assert line == "query `Red shoes`: Red (color 0.90), shoes (product_type 0.80, new)"
