@@ -7,9 +7,10 @@ A key is its parts joined by NUL, owner first (`wire.join`); weeks are `wire.wee
 | searched | query, a, week                              | shoppers who asked         | text     |
 | searched | query, b or c, product, week                | shoppers who then bought   |          |
 | bought   | product, b, week                            | shoppers who bought        |          |
-| bought   | product, w, other product, week             | shoppers who bought both   |          |
+| bought   | product, w, later product, week             | shoppers who bought both   |          |
 | asked    | product, query, b or c, week                | shoppers who then bought   | Asked    |
-| together | other product, product, week                | shoppers who bought both   | Together |
+| together | later product, w, product, week             | shoppers who bought both   | Together |
+| together | later product, t, type of product, week     | co-purchases               |          |
 | claims   | product:P, f, relation, tail, source        | 1                          | Claimed  |
 | claims   | product:P, b, week                          | shoppers who bought        |          |
 | claims   | product:P, c, product:O, week               | shoppers who bought both   | With     |
@@ -22,7 +23,8 @@ A key is its parts joined by NUL, owner first (`wire.join`); weeks are `wire.wee
 | facts    | fact id                                     | 1, or 0 when withdrawn     | Fact JSON|
 
 b: bought without a click on the result, weight 1. c: after a click on it, weight 2 (DESIGN: "a
-purchase of a result that was clicked weighs more"). A shopper adds at most 1 to each total.
+purchase of a result that was clicked weighs more"). A shopper adds at most 1 to each total. Of two
+products bought together the one whose id sorts later (as bytes) is told of by the other's owner.
 """
 
 import re
@@ -63,9 +65,15 @@ class Asked(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Together(msgspec.Struct, frozen=True, array_like=True):
-    """What the owner of a product tells the owner of one that was bought with it."""
+    """What the owner of a product tells the owner of one that was bought with it.
+
+    Attributes:
+        type: slug of its type, "" if unknown.
+        sales: its purchases of all weeks, in steps (`product_pairs.sales_step`).
+    """
 
     type: str
+    sales: int
 
 
 class Claimed(msgspec.Struct, frozen=True, array_like=True):
@@ -91,7 +99,7 @@ class With(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         head_type, tail_type: type slugs, may be empty.
         distance: between the two types in the ontology; -1 when one is unknown.
-        bought: purchases of the tail product, in steps (`scoring.step`); 0 between types.
+        bought: purchases of the tail product (`product_pairs.sales_step`); 0 between types.
     """
 
     head_type: str
@@ -127,7 +135,7 @@ _KEYS: Final = {
     "searched": _pattern(r"PART\0(a|[bc]\0PART)\0WEEK"),
     "bought": _pattern(r"PART\0(b|w\0PART)\0WEEK"),
     "asked": _pattern(r"PART\0PART\0[bc]\0WEEK"),
-    "together": _pattern(r"PART\0PART\0WEEK"),
+    "together": _pattern(r"PART\0[wt]\0PART\0WEEK"),
     "claims": _pattern(
         r"product:PART\0(f\0RELATION\0(type:PART|VALUE)\0PART|b\0WEEK|c\0product:PART\0WEEK)"
         r"|type:PART\0(n\0WEEK|v\0VALUE\0WEEK|t\0type:PART\0WEEK|i\0RELATION\0INTENT\0WEEK"

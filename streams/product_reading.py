@@ -62,6 +62,7 @@ class ProductSettings:
         max_facts: facts claimed of one product, 2 or more; types first, then the catalog's.
         max_distance: how far apart in the ontology two product types may be for a co-purchase to
             count, 0 or more.
+        floor: shoppers, of all weeks, below which a pair of products waits (`product_pairs.py`).
         uncounted: attributes whose values make no concepts, because they name the single article.
         count_numbers: whether values of attributes with numbers make concepts.
         count_departments: whether a product counts for its department besides its narrower types.
@@ -71,6 +72,7 @@ class ProductSettings:
     max_values: int = 20
     max_facts: int = 100
     max_distance: int = 4
+    floor: float = 2.0
     uncounted: frozenset[str] = frozenset({"brand", "model", "size", "quantity", "price"})
     count_numbers: bool = False
     count_departments: bool = True

@@ -3,14 +3,17 @@
 | table    | key                             | value                                             |
 |----------|---------------------------------|---------------------------------------------------|
 | products | product                         | `Row`: the newest record's place, what it says    |
-| sums     | product                         | ">qq" totals that are not zero, purchases         |
+| sums     | product                         | ">qq" totals that are not zero, purchases [1]     |
 | counted  | product, query, kind, week      | ">q" n, then the `Asked` payload it counts with   |
-| paired   | product, other product, week    | `Pair`: n, types, whether it counts between types |
+| pairs    | product, other product          | ">q" shoppers who bought both, of all weeks       |
+| reached  | product, other product          | nothing: they are enough for the pair to be told  |
 | behind   | hash of a concept's key, who    | ">I" how many totals, then the query or product   |
 | waiting  | product                         | nothing: it has totals and no record              |
 
-`counted` and `paired` repeat what the inbox was told last, as it was counted: a zero or a marker
-takes a total away together with its payload, and what was counted must go as it came.
+[1] Of `bought` (b) and `asked`; who is in any other total is in one of `bought` too.
+
+`counted` repeats what the inbox was told last, as it was counted: a zero or a marker takes a total
+away together with its payload, and what was counted must go as it came.
 """
 
 import struct
@@ -18,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-TABLES = ("products", "sums", "counted", "paired", "behind", "waiting")
+TABLES = ("products", "sums", "counted", "pairs", "reached", "behind", "waiting")
 _SUMS = struct.Struct(">qq")
 _N = struct.Struct(">q")
 _COUNT = struct.Struct(">I")
@@ -65,29 +68,14 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Sums(NamedTuple):
-    """`live`: totals of the product that are not zero. `bought`: purchases, all weeks."""
+    """`live`: totals (bought, asked) that are not zero. `bought`: purchases, all weeks."""
 
     live: int = 0
     bought: int = 0
 
 
-class Pair(msgspec.Struct, frozen=True, array_like=True):
-    """A co-purchase as it is counted.
-
-    Attributes:
-        n: shoppers of one week who bought both.
-        head: type of the other product, as its owner told it; "" if unknown.
-        tail: this product's own type where the pair counts between the two types, else "".
-    """
-
-    n: int
-    head: str
-    tail: str = ""
-
-
 encode_row = msgspec.msgpack.Encoder().encode
 decode_row = msgspec.msgpack.Decoder(Row).decode
-decode_pair = msgspec.msgpack.Decoder(Pair).decode
 
 
 def encode_sums(sums: Sums) -> bytes:
@@ -98,6 +86,16 @@ def encode_sums(sums: Sums) -> bytes:
 def decode_sums(value: bytes | None) -> Sums:
     """The sums of a row of `sums`; zeros when there is none."""
     return Sums() if value is None else Sums(*_SUMS.unpack(value))
+
+
+def encode_pair(n: int) -> bytes:
+    """Inverse of `decode_pair`."""
+    return _N.pack(n)
+
+
+def decode_pair(value: bytes | None) -> int:
+    """The shoppers of a row of `pairs`; 0 when there is none."""
+    return 0 if value is None else _N.unpack(value)[0]
 
 
 def encode_counted(n: int, payload: bytes) -> bytes:

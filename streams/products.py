@@ -19,13 +19,13 @@ import msgspec
 from models_onnx.spans import Claim, Judged, Tagged, Text
 from streams.errors import StateError
 from streams.events import Product, decode_product
-from streams.messages import BOUGHT, FACT, USED_BY, WEIGHT, WITH, encode
+from streams.messages import BOUGHT, CO_TYPE, FACT, USED_BY, WEIGHT, WITH, Together, encode
 from streams.outcomes import DUPLICATE, STALE, USED
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
 from streams.product_concepts import Concepts
 from streams.product_counts import Scope, scope_of
-from streams.product_pairs import Pairs, is_pair, node_of
+from streams.product_pairs import Pairs, is_pair, node_of, sales_step
 from streams.product_reading import ProductSettings as ProductSettings
 from streams.product_reading import Read, read
 from streams.product_rows import (
@@ -43,7 +43,6 @@ from streams.product_samples import Samples
 from streams.totals import Change
 from streams.wire import join, split
 from topology.ontology import Ontology
-from topology.scoring import step
 from topology.wording import text_of
 
 _MAX_POSITION = 1 << 62
@@ -72,7 +71,9 @@ class Products:
         self._settings, self._ontology = settings, ontology
         bundles = tuple(sorted({settings.tagging_bundle, settings.cleaning_bundle}))
         self._concepts = Concepts(state, inbox, outbox, Samples(state, outbox, bundles))
-        self._pairs = Pairs(state, inbox, outbox, ontology, max_distance=settings.max_distance)
+        self._pairs = Pairs(
+            state, inbox, outbox, ontology, max_distance=settings.max_distance, floor=settings.floor
+        )
         self._unread: dict[bytes, _Newest] = {}
         self._stepped: dict[bytes, None] = {}
         self._known: dict[bytes, tuple[Reading, Scope]] = {}
@@ -113,8 +114,9 @@ class Products:
                 f"flush before {len(self._unread)} products were read: a bug, please report it"
             )
         for product in self._stepped:
-            bought = decode_sums(self._state.get("sums", product)).bought
-            self._pairs.count_all(product, self._reading(product)[0].type, bought)
+            known = self._of(product)
+            self._pairs.retell(product, known, known)
+            self._pairs.move(product, known, known)
         self._stepped.clear()
         self._tagged.clear()
         self._judged.clear()
@@ -162,9 +164,7 @@ class Products:
                 self._outbox.set("claims", join(node.encode(), BOUGHT, week), change.after)
             self._concepts.bought(self._reading(product)[1], week, delta)
         elif len(parts) == 4 and parts[1] == WITH and is_pair(product, parts[2]):
-            self._sum(product, change)
-            own_type = self._reading(product)[0].type
-            self._pairs.tell(product, parts[2], parts[3], change.after, own_type)
+            self._pairs.bought(product, parts[2], parts[3], change, self._of(product))
 
     def _asked(self, parts: list[bytes], change: Change) -> None:
         if len(parts) != 4 or parts[2] not in WEIGHT:
@@ -176,34 +176,41 @@ class Products:
         self._concepts.asked(total, change.after, payload, scope, node_of(product))
 
     def _together(self, parts: list[bytes], change: Change) -> None:
-        if len(parts) != 3 or not is_pair(parts[0], parts[1]):
+        if len(parts) != 4:
             return
-        product, other, week = parts
-        bought = self._sum(product, change)
-        payload, own_type = self._payload("together", change), self._reading(product)[0].type
-        self._pairs.told((product, other, week), change.after, payload, own_type, bought)
+        product, kind, other, week = parts
+        own = self._of(product)
+        if kind == WITH and is_pair(other, product):
+            payload = self._payload("together", change)
+            self._pairs.told((product, other, week), change.after, payload, own)
+        elif kind == CO_TYPE:
+            self._pairs.told_type(other.decode(), week, change.after - change.before, own.type)
 
     def _payload(self, topic: str, change: Change) -> bytes:
         """What is said of a total that is not zero; the same for any order of senders."""
         entries = self._inbox.entries(topic, change.key)
         return min((entry.payload for entry in entries if entry.n and entry.payload), default=b"")
 
-    def _sum(self, product: bytes, change: Change, delta: int = 0) -> int:
-        """Note that a total came, went or moved; returns the product's purchases."""
+    def _of(self, product: bytes) -> Together:
+        """What the product's partners are told of it, as it now counts."""
+        bought = decode_sums(self._state.get("sums", product)).bought
+        return Together(self._reading(product)[0].type, sales_step(bought))
+
+    def _sum(self, product: bytes, change: Change, delta: int = 0) -> None:
+        """Note that a total came, went or moved."""
         came = (change.after > 0) - (change.before > 0)
         if not came and not delta:
-            return decode_sums(self._state.get("sums", product)).bought
+            return
         old = decode_sums(self._state.get("sums", product))
         new = old._replace(live=old.live + came, bought=old.bought + delta)
         if any(new):
             self._state.put("sums", product, encode_sums(new))
         else:
             self._state.delete("sums", product)
-        if step(old.bought) != step(new.bought):
+        if sales_step(old.bought) != sales_step(new.bought):
             self._stepped[product] = None
         if (old.live > 0) != (new.live > 0):
             self._wait(product)
-        return new.bought
 
     def _wait(self, product: bytes) -> None:
         """Note whether the product has totals and no record."""
@@ -258,9 +265,10 @@ class Products:
         self._use(new.used, old.used, 1)
         self._concepts.move(product, node, old_scope, new_scope)
         if old.type != new.type:
-            self._pairs.tell_all(product, new.type)
-            bought = decode_sums(self._state.get("sums", product)).bought
-            self._pairs.count_all(product, new.type, bought)
+            known = self._of(product)
+            was = Together(old.type, known.sales)
+            self._pairs.retell(product, was, known)
+            self._pairs.move(product, was, known)
         self._wait(product)
 
     def _claim(self, node: str, old: Reading, found: Read) -> None:

@@ -46,7 +46,10 @@ def query_settings(settings: Settings, bundles: Bundles) -> QuerySettings:
 def product_settings(settings: Settings, bundles: Bundles) -> ProductSettings:
     """What PRODUCTS must know."""
     return ProductSettings(
-        max_distance=settings.type_distance, tagging_bundle=bundles[0], cleaning_bundle=bundles[1]
+        max_distance=settings.type_distance,
+        floor=scoring_settings(settings).floor,
+        tagging_bundle=bundles[0],
+        cleaning_bundle=bundles[1],
     )
 
 

@@ -102,13 +102,12 @@ def standing_of(
 
 
 def _pairs(weeks: dict[bytes, set[bytes]]) -> Iterable[bytes]:
-    """Both orders of every two products; the week is that of the later purchase."""
-    products = list(weeks.items())
+    """Every two products, the lower id first; the week is that of the later purchase."""
+    products = sorted(weeks.items())
     for place, (one, its_weeks) in enumerate(products):
         for other, other_weeks in products[place + 1 :]:
             for week in {max(a, b) for a in its_weeks for b in other_weeks}:
                 yield join(one, WITH, other, week)
-                yield join(other, WITH, one, week)
 
 
 def _paired(basket: Basket, limit: int) -> Collection[str]:

@@ -228,8 +228,10 @@ class Ledger:
             for name in basket.products:
                 if name != bought.product:
                     other = name.encode()
-                    keys.append(product + b"\0w\0" + other + week)
-                    keys.append(other + b"\0w\0" + product + week)
+                    if product < other:
+                        keys.append(product + b"\0w\0" + other + week)
+                    else:
+                        keys.append(other + b"\0w\0" + product + week)
         for key in keys:
             if key not in told:
                 told[key] = None

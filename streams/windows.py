@@ -278,9 +278,8 @@ def standing(events: Iterable[Event], settings: WindowSettings) -> set[Key]:
             if event.product in paired:
                 for other in live:
                     if other.product != event.product:
-                        name = other.product.encode()
-                        keys.add(("bought", join(product, WITH, name, week)))
-                        keys.add(("bought", join(name, WITH, product, week)))
+                        one, two = sorted((product, other.product.encode()))
+                        keys.add(("bought", join(one, WITH, two, week)))
                 live.append(event)
     return {key for key in keys if not _superseded(key, keys)}
 

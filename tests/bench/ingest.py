@@ -108,7 +108,7 @@ def pairs_told(settings: Settings) -> Found:
     for key, n in totals(settings, "bought").items():
         if key.split(b"\0")[1] == WITH:
             bought_pairs += n
-    return Found(query_pairs, bought_pairs // 2)  # each is told to the owners of both products
+    return Found(query_pairs, bought_pairs)
 
 
 def shoppers(settings: Settings, worker: Worker, count: int) -> Run:

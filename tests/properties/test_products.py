@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from models_onnx.spans import Claim, Text
 from streams.events import Product, decode_product, encode_product
-from streams.messages import Asked, Together, Why, With, decode_asked, encode
+from streams.messages import Asked, Together, Why, With, decode_asked, decode_together, encode
 from streams.ports import Questions
+from streams.product_pairs import sales_step
 from streams.product_reading import Read, read
 from streams.product_rows import NOTHING
 from streams.products import ProductSettings, build_products
 from streams.wire import join
 from tests.one_partition import OnePartition, Tell, Totals, left, small_ontology
-from topology.scoring import step
 
 ONTOLOGY = small_ontology()
-SETTINGS = ProductSettings(max_distance=2, tagging_bundle="t", cleaning_bundle="c")
+SETTINGS = ProductSettings(max_distance=2, floor=3, tagging_bundle="t", cleaning_bundle="c")
 PRODUCTS = [b"p1", b"p1", b"p 2", b"p3", b"p4", b"p5"]
 TITLES = ["", "red slip resistant shoes", "Running shoes, blue", "mug green", "waterproof boots"]
 CATEGORIES = [(), ("Fashion",), ("Fashion", "Footwear"), ("Kitchen", "Mug")]
@@ -46,6 +46,7 @@ ASKED = [
         for word in ("clogs", "shoes", "mug", "gift", "wear", "red shoes")
     ),
 ]
+TOGETHER = [Together(slug, 7) for slug in ("", "boots", "mug", "unheard-of")]
 WEEKS = [b"02000", b"02000", b"02001"]
 QUERIES = [b"q%d" % number for number in range(8)]
 
@@ -74,7 +75,8 @@ def random_tell(rng: Random) -> Tell:
     if topic == "asked":
         key = product, rng.choice(QUERIES), rng.choice([b"b", b"c"]), week
     elif topic == "together":
-        key = product, rng.choice(PRODUCTS), week
+        kinds = [(b"w", rng.choice(PRODUCTS)), (b"t", rng.choice([b"boots", b"mug", b"odd"]))]
+        key = product, *rng.choice(kinds), week
     elif rng.randrange(2):
         key = product, b"b", week
     else:
@@ -83,8 +85,8 @@ def random_tell(rng: Random) -> Tell:
     n, payload = said.choice([0, 1, 2, 40, 100]), b""
     if n and topic == "asked":
         payload = encode(said.choice(ASKED))
-    elif n and topic == "together":
-        payload = encode(Together(said.choice(["", "boots", "mug", "unheard-of"])))
+    elif n and topic == "together" and key[1] == b"w":
+        payload = encode(said.choice(TOGETHER))
     return Tell(topic, sender, incarnation, version, key, n, payload)
 
 
@@ -161,9 +163,13 @@ class Oracle:
         product, kind, *rest = key
         if kind == b"w":
             other, week = rest
-            if other != product:
-                payload = encode(Together(self.reading(product).type))
-                self.add("together", other, product, week, n=n, payload=payload)
+            own = self.own(product)
+            if product < other and own.type:
+                self.add("together", other, "t", own.type, week, n=n)
+            of_weeks = [self.sums.get(("bought", (*key[:3], each))) for each in set(WEEKS)]
+            shoppers = sum(each[0] for each in of_weeks if each)
+            if product < other and shoppers >= SETTINGS.floor:
+                self.add("together", other, "w", product, week, n=n, payload=encode(own))
             return
         self.add("claims", node(product), "b", rest[0], n=n)
         for slug in self.reading(product).types:
@@ -188,26 +194,31 @@ class Oracle:
                 queries.add(said.query)
                 products.add(node(product))
 
-    def together(self, key: tuple[bytes, ...], n: int, payload: bytes) -> None:
-        product, other, week = key
-        if product == other:
-            return
-        head = {encode(Together(one)): one for one in ("", "boots", "mug", "unheard-of")}[payload]
-        tail = self.reading(product).type
-        known = head in ONTOLOGY.types and tail in ONTOLOGY.types
-        distance = ONTOLOGY.distance(head, tail) if known else -1
-        if distance > SETTINGS.max_distance:
-            return
+    def own(self, product: bytes) -> Together:
         bought = sum(
             n
             for (topic, k), (n, _) in self.sums.items()
             if topic == "bought" and k[:2] == (product, b"b")
         )
-        payload = encode(With(head, tail, distance, step(bought)))
-        self.add("claims", node(other), "c", node(product), week, n=n, payload=payload)
-        if known:
-            payload = encode(With(head, tail, distance, 0))
-            self.add("claims", f"type:{head}", "t", f"type:{tail}", week, n=n, payload=payload)
+        return Together(self.reading(product).type, sales_step(bought))
+
+    def together(self, key: tuple[bytes, ...], n: int, payload: bytes) -> None:
+        product, kind, other, week = key
+        own = self.own(product)
+        its = Together(other.decode(), 0) if kind == b"t" else decode_together(payload)
+        known = its.type in ONTOLOGY.types and own.type in ONTOLOGY.types
+        distance = ONTOLOGY.distance(its.type, own.type) if known else -1
+        if distance > SETTINGS.max_distance:
+            return
+        both = ((other, product, its, own), (product, other, own, its))
+        for head, tail, here, there in both:
+            if kind == b"t" and known:
+                said = encode(With(here.type, there.type, distance, 0))
+                ends = f"type:{here.type}", "t", f"type:{there.type}"
+                self.add("claims", *ends, week, n=n, payload=said)
+            elif kind == b"w" and other < product:
+                said = encode(With(here.type, there.type, distance, there.sales))
+                self.add("claims", node(head), "c", node(tail), week, n=n, payload=said)
 
 
 def node(product: bytes) -> str:
@@ -244,7 +255,7 @@ def test_neither_order_nor_repeats_nor_crashes_change_it(given_input, rng: Rando
     other = [*given_input, *given_input[:5]]
     rng.shuffle(other)
     one, two = run(given_input, rng), run(other, rng)
-    for table in ("totals", "products", "sums", "counted", "paired", "behind", "waiting"):
+    for table in ("totals", "products", "sums", "counted", "pairs", "reached", "behind", "waiting"):
         assert one.store.durable.get(table, {}) == two.store.durable.get(table, {}), table
 
 
@@ -256,8 +267,7 @@ def test_waiting_products_have_totals_and_no_record_that_stands(given_input, rng
     waiting = {
         key[0]
         for (topic, key) in sums
-        if not (topic == "bought" and key[1] == b"w" and key[2] == key[0])
-        and not (topic == "together" and key[1] == key[0])
+        if topic == "asked" or (topic == "bought" and key[1] == b"b")
     } - standing
     assert stage.owner.stage.gauges() == {"waiting": len(waiting)}
     assert stage.crashed().owner.stage.gauges() == {"waiting": len(waiting)}

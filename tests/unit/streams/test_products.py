@@ -141,10 +141,10 @@ def test_odd_totals_do_no_harm():
             shop.tell(topic, *key, n=1, payload=b"\xff")
     shop.tell("asked", b"p1", b"q", b"b", WEEK, n=1, payload=b"\xc1")
     shop.tell("asked", b"\xff", b"q", b"b", WEEK, n=1, payload=encode(NURSES))
-    shop.tell("together", b"p1", b"p9", WEEK, n=1, payload=b"\xc1")
+    shop.tell("together", b"p1", b"w", b"p0", WEEK, n=1, payload=b"\xc1")
     shop.tell("bought", b"p1", b"w", b"p1", WEEK, n=1)
     assert shop.claims("type:boots", "i") == {}
-    assert shop.claims("product:p1", "c") == {}
+    assert shop.claims("product:p1", "c") == {("product:p0", "02000"): 1}  # of no type
     assert not any(topic == "together" for topic, _ in shop.stage.told())
 
 
@@ -178,26 +178,52 @@ def test_a_sample_has_five_queries_at_most_and_follows_the_totals():
 
 def test_a_co_purchase_is_told_with_the_type_and_told_again_when_it_changes():
     shop = Shop()
-    key = "p2", "p1", "02000"
+    key = "p2", "w", "p1", "02000"
     shop.tell("bought", b"p1", b"w", b"p2", WEEK, n=4)
-    assert shop.payload(*key, topic="together") == encode(Together(""))
+    assert shop.payload(*key, topic="together") == encode(Together("", 0))
     shop.record("boots", 1)
-    assert shop.payload(*key, topic="together") == encode(Together("boots"))
+    assert shop.payload(*key, topic="together") == encode(Together("boots", 0))
+    shop.tell("bought", b"p1", b"b", WEEK, n=4)
+    assert shop.payload(*key, topic="together") == encode(Together("boots", 4))
+
+
+def test_a_pair_of_one_shopper_waits_but_counts_between_types():
+    shop = Shop()
+    shop.record("boots", 1)
+    for week, other in ((WEEK, b"p2"), (WEEK, b"p3"), (b"02001", b"p3")):
+        shop.tell("bought", b"p1", b"w", other, week, n=1)
+    shop.stage.commit()
+    told = {key: n for (topic, key), (n, _) in shop.stage.told().items() if topic == "together"}
+    assert told == {
+        b"p2\0t\0boots\x0002000": 1,
+        b"p3\0t\0boots\x0002000": 1,
+        b"p3\0t\0boots\x0002001": 1,
+        b"p3\0w\0p1\x0002000": 1,
+        b"p3\0w\0p1\x0002001": 1,
+    }
+    shop.tell("bought", b"p1", b"w", b"p3", WEEK, n=0)
+    shop.stage.commit()
+    left = [key for topic, key in shop.stage.told() if topic == "together"]
+    assert sorted(left) == [b"p2\0t\0boots\x0002000", b"p3\0t\0boots\x0002001"]
 
 
 def test_a_co_purchase_is_judged_by_how_far_the_types_are():
     shop = Shop()
     for other, kind in ((b"a", "shoes"), (b"b", "mug"), (b"c", ""), (b"d", "unheard-of")):
-        shop.tell("together", b"p1", other, WEEK, n=3, payload=encode(Together(kind)))
+        shop.tell("together", b"p1", b"w", other, WEEK, n=3, payload=encode(Together(kind, 9)))
+        if kind:
+            shop.tell("together", b"p1", b"t", kind.encode(), WEEK, n=3)
     shop.tell("bought", b"p1", b"b", WEEK, n=70)
     claim = "c", "product:p1", "02000"
-    assert decode_with(shop.payload("product:b", *claim)) == With("mug", "", -1, 70)
+    assert decode_with(shop.payload("product:b", *claim)) == With("mug", "", -1, 64)
 
     shop.record("boots", 1)
-    assert decode_with(shop.payload("product:a", *claim)) == With("shoes", "boots", 1, 70)
+    assert decode_with(shop.payload("product:a", *claim)) == With("shoes", "boots", 1, 64)
+    back = decode_with(shop.payload("product:p1", "c", "product:a", "02000"))
+    assert back == With("boots", "shoes", 1, 9)
     assert shop.claims("product:b", "c") == {}  # too far
-    assert decode_with(shop.payload("product:c", *claim)) == With("", "boots", -1, 70)
-    assert decode_with(shop.payload("product:d", *claim)) == With("unheard-of", "boots", -1, 70)
+    assert decode_with(shop.payload("product:c", *claim)) == With("", "boots", -1, 64)
+    assert decode_with(shop.payload("product:d", *claim)) == With("unheard-of", "boots", -1, 64)
     assert shop.claims("type:shoes", "t") == {("type:boots", "02000"): 3}
     pair = decode_with(shop.payload("type:shoes", "t", "type:boots", "02000"))
     assert pair == With("shoes", "boots", 1, 0)
@@ -205,17 +231,17 @@ def test_a_co_purchase_is_judged_by_how_far_the_types_are():
     shop.record("mug", 2)
     assert shop.claims("product:a", "c") == {}
     assert shop.claims("type:shoes", "t") == {}
-    assert shop.claims("type:mug", "t") == {("type:mug", "02000"): 3}
+    assert shop.claims("type:mug", "t") == {("type:mug", "02000"): 6}  # either with the other
 
 
 def test_sales_are_told_to_co_purchases_in_steps():
     shop = Shop()
-    shop.tell("together", b"p1", b"a", WEEK, n=1, payload=encode(Together("")))
+    shop.tell("together", b"p1", b"w", b"a", WEEK, n=1, payload=encode(Together("", 0)))
     told = []
-    for n in (63, 64, 65, 66):
+    for n in (15, 30, 31, 32):
         shop.tell("bought", b"p1", b"b", WEEK, n=n)
         told.append(decode_with(shop.payload("product:a", "c", "product:p1", "02000")).bought)
-    assert told == [63, 64, 64, 66]
+    assert told == [15, 30, 30, 32]
 
 
 def test_steps_are_exact_below_64_and_keep_six_bits_above():
@@ -237,11 +263,10 @@ def test_a_burst_of_totals_on_one_product_never_scans_what_came_before(monkeypat
     monkeypatch.setattr(shop.stage.store, "scan", lambda *args, **more: scans.append(args) or [])
     for n in range(2, 50):
         shop.asks(n, b"q7")
-        shop.tell("bought", b"p1", b"b", WEEK, n=70 + n % 2)
+        shop.tell("bought", b"p1", b"b", WEEK, n=66 + n % 2)
     shop.asks(5, b"q-new")
     shop.stage.commit()
-    assert [args for args in scans if args[0] != "paired"] == []
-    assert len(scans) <= 1  # once a batch, for a new step of the sales
+    assert len(scans) <= 2  # once a batch, for a new step of the sales, both ways
 
 
 def test_a_product_id_keeps_its_odd_signs_in_its_node():
