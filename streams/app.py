@@ -200,6 +200,7 @@ class StageRun:
                 graph=settings.graph,
                 topic_ids={full: told for full, told in ids.items() if told},
                 build=spec.build(settings, bundles),
+                cache_rows=settings.cache_rows_of(spec.name),
             ),
             folder=stage_folder(settings, spec.name),
             open_store=partial(RocksStore, tables=spec.all_tables, memory=memory),

@@ -41,6 +41,7 @@ class StagePlan(NamedTuple):
         graph: identity of the graph.
         topic_ids: full name of an input topic -> its id, as far as the broker tells.
         build: makes the stage of one partition.
+        cache_rows: totals that a partition keeps decoded, each way.
     """
 
     name: str
@@ -50,6 +51,7 @@ class StagePlan(NamedTuple):
     graph: str
     topic_ids: Mapping[str, str]
     build: Callable[[Wiring], Stage]
+    cache_rows: int = 200_000
 
 
 class Holdings:
@@ -187,9 +189,11 @@ class Holdings:
             for partition in list(self._partitions.values()):
                 partition.tick(now)
             was_calm, self._is_calm = self._is_calm, now - self._last_read >= _CALM_S
-            if self._is_calm > was_calm or now - self._last_calm >= _CALM_EVERY_S:
+            due = self._is_calm > was_calm or now - self._last_calm >= _CALM_EVERY_S
+            if due:
                 self._last_calm = now
-                for partition in list(self._partitions.values()):
+            for partition in list(self._partitions.values()):
+                if due or (self._is_calm and not partition.rests):  # a calm is done in slices
                     await partition.calm()
 
     async def drain(self, timeout_s: float) -> None:
@@ -255,6 +259,7 @@ class Holdings:
             plan.destinations,
             graph=plan.graph,
             topics={logical: full for full, logical in plan.inputs.items()},
+            cache_rows=plan.cache_rows,
         )
         _check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
         may_begin = self._allow_empty or self._control.last_claim(plan.name, number) is None

@@ -92,6 +92,7 @@ class Owner:
         build: makes the stage from its wiring.
         destinations: output topic -> partition count.
         topics: logical input topic -> full name, for dead letters.
+        cache_rows: totals kept decoded in memory, each way, between commits.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Owner:
         *,
         graph: str,
         topics: Mapping[str, str] | None = None,
+        cache_rows: int = 200_000,
     ) -> None:
         self.name, self.partition = name, partition
         self._state = state
@@ -113,8 +115,8 @@ class Owner:
         self.kept = Kept(LAYOUT_VERSION, name, partition, graph) if row is None else _decode(row)
         self._check(graph)
         self.tally: Counter[str] = Counter(self.kept.tally)
-        self.inbox = Inbox(state)
-        self.outbox = Outbox(state, destinations, partition)
+        self.inbox = Inbox(state, cache_size=cache_rows)
+        self.outbox = Outbox(state, destinations, partition, cache_size=cache_rows)
         self._stamp()
         self.stage = build(
             Wiring(state, self.inbox, self.outbox, self.tally, self.changes, self.reject)

@@ -145,6 +145,11 @@ class Partition:
             await self._settle()
         self._wake.set()
 
+    @property
+    def rests(self) -> bool:
+        """Whether another `calm` would release nothing more."""
+        return self.owner.stage.is_idle
+
     async def drain(self) -> None:
         """Before a wanted end: commit, and send all that there is."""
         while self.alive and (self._dirty_since is not None or not self.owner.outbox.idle):

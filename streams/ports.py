@@ -73,6 +73,11 @@ class Stage(Protocol):
         """Nothing has arrived for a while, or a minute is over: release what may wait."""
         ...
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether another `calm` would release nothing more."""
+        ...
+
 
 class Questions(NamedTuple):
     """Texts to tag and claims to judge; each at most once."""

@@ -126,6 +126,11 @@ class Products:
     def calm(self) -> None:
         """Nothing waits for a quiet moment here."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Always: nothing waits for a quiet moment."""
+        return True
+
     def _record(self, partition: int, record: Record) -> None:
         """A catalog record: kept to be read if it is the newest of its product."""
         if record.value is None:

@@ -143,6 +143,11 @@ class Queries:
     def calm(self) -> None:
         """Nothing waits for a quiet moment here."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Always: nothing waits for a quiet moment."""
+        return True
+
     def _used(self, query: bytes, change: Change) -> None:
         """The number of shoppers who used the query in one week has changed."""
         k, before, after = self._settings.k, change.before, change.after

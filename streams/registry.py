@@ -20,6 +20,8 @@ from topology.ontology import Ontology, default_ontology, load_ontology
 from topology.scoring import ScoringSettings
 
 Build = Callable[[Wiring], Stage]
+_ROWS_A_SHOPPER = 8
+"""A shopper in memory takes about as much as so many totals."""
 
 
 def window_settings(settings: Settings) -> WindowSettings:
@@ -35,6 +37,7 @@ def window_settings(settings: Settings) -> WindowSettings:
         keep_ms=settings.keep_days * DAY_MS,
         future_ms=settings.future_ms,
         minute_events=settings.minute_events,
+        cache_shoppers=max(settings.cache_rows_of("shoppers") // _ROWS_A_SHOPPER, 1),
     )
 
 

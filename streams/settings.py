@@ -78,7 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         workers: stage -> processes.
         session_timeout_ms: wall time after which Kafka gives a silent worker's partitions away.
         allow_empty_store: an empty folder may take over a partition that has run before.
-        state_cache_mb, write_buffer_mb: RocksDB memory of a worker process.
+        cache_rows: decoded totals that a worker process keeps, each way, and 8 times as many as
+            shoppers; shared out evenly over the partitions it is to hold.
+        state_cache_mb, write_buffer_mb: RocksDB memory of a worker process; the cache holds the
+            write buffers too, so it must be larger.
         log_level, log_json: what workers print.
     """
 
@@ -128,7 +131,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: dict[str, int] = {}
     session_timeout_ms: int = 10_000
     allow_empty_store: bool = False
-    state_cache_mb: int = 64
+    cache_rows: int = 400_000
+    state_cache_mb: int = 128
     write_buffer_mb: int = 64
     log_level: str = "info"
     log_json: bool = True
@@ -172,6 +176,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(
                 "kafka_cert_file and kafka_key_file belong together: give both, or neither"
             )
+
+        if self.write_buffer_mb >= self.state_cache_mb:
+            raise SettingsError(
+                f"write_buffer_mb is {self.write_buffer_mb}, state_cache_mb {self.state_cache_mb}: "
+                "the cache holds the write buffers too; make it twice as large"
+            )
+
+    def cache_rows_of(self, stage: str) -> int:
+        """Decoded totals that one partition of a stage may keep, each way."""
+        held = -(-self.partitions // max(self.workers_of(stage), 1))
+        return max(self.cache_rows // held, 1_000)
 
     def with_(self, **changes: object) -> "Settings":
         """The same settings with some replaced."""
@@ -290,6 +305,7 @@ RULES: dict[str, Rule] = {
     "workers": Table("a stage", Integer(0, 64), keys=Choice(*STAGES)),
     "session_timeout_ms": Integer(2_000, 300_000),
     "allow_empty_store": Flag(),
+    "cache_rows": Integer(1_000, 1_000_000_000),
     "state_cache_mb": Integer(1, 1_000_000),
     "write_buffer_mb": Integer(1, 1_000_000),
     "log_level": Choice("debug", "info", "warning", "error"),

@@ -118,6 +118,11 @@ class Shoppers:
     def calm(self) -> None:
         """Nothing waits."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Always: nothing waits for a quiet moment."""
+        return True
+
     def flush(self) -> None:
         """Tell what has changed and write every changed row."""
         horizon = self._high - self._settings.allowance_ms

@@ -47,6 +47,8 @@ class Quiet:
     def flush(self) -> None:
         pass
 
+    is_idle = True
+
     def calm(self) -> None:
         pass
 

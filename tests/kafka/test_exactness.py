@@ -18,6 +18,7 @@ DISTURBED = [
     Plan("kills", kills=4),
     Plan("duplicates", duplicates=0.1),
     Plan("order", shuffled_ms=5 * 60_000),
+    Plan("two-workers", workers=2),
 ]
 
 

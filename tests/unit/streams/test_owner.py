@@ -33,6 +33,8 @@ class Counting:
     def flush(self) -> None:
         pass
 
+    is_idle = True
+
     def calm(self) -> None:
         pass
 
