@@ -49,6 +49,9 @@ class Run(Protocol):
     @property
     def held(self) -> tuple[str, ...]: ...
 
+    @property
+    def rests(self) -> bool: ...
+
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
@@ -109,6 +112,11 @@ class StageRun:
         """Partition numbers that are open."""
         found = self._holdings.partitions if self._holdings else ()
         return tuple(str(number) for number in sorted(found))
+
+    @property
+    def rests(self) -> bool:
+        """All that was read is committed, told and scored."""
+        return self._holdings is not None and self._holdings.rests
 
     async def start(self) -> None:
         """Connect, claim, and begin to read.

@@ -138,13 +138,14 @@ async def at_rest(settings: Settings, supervisor: Supervisor, say: Say) -> None:
     quiet, stuck, before = 0, 0, list[lag.Lag]()
     while quiet < _QUIET_POLLS:
         await asyncio.sleep(_POLL_S)
-        if errors := [told.error for told in supervisor.status() if told.error]:
+        workers = supervisor.status()
+        if errors := [told.error for told in workers if told.error]:
             raise CartographError("; ".join(errors))
         now = await lag.lags(settings, inputs)
         behind = {each.stage: 0 for each in now}
         for each in now:
             behind[each.stage] += each.behind
-        still = now == before and not any(behind.values())
+        still = now == before and not any(behind.values()) and all(told.rests for told in workers)
         quiet, stuck = (quiet + 1 if still else 0), (stuck + 1 if now == before else 0)
         before = now
         left = ", ".join(f"{stage} {count:,}" for stage, count in behind.items() if count)

@@ -97,12 +97,18 @@ class Holdings:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._last_read = self._last_calm = time.monotonic()
         self._is_calm = False
+        self._reading = 0
         self._batch_seconds = metrics.BATCH_SECONDS.labels(plan.name)
 
     @property
     def ready(self) -> bool:
         """All that was assigned is open."""
         return self._assigned is not None and len(self._partitions) == len(self._assigned)
+
+    @property
+    def rests(self) -> bool:
+        """Everything that was read has come to its end."""
+        return all(partition.rests for partition in self._partitions.values())
 
     @property
     def partitions(self) -> Mapping[int, Partition]:
@@ -177,7 +183,11 @@ class Holdings:
         if partition is None or not partition.alive:
             return
         begun = time.monotonic()
-        await partition.read(topic, span)
+        self._reading += 1
+        try:
+            await partition.read(topic, span)
+        finally:
+            self._reading -= 1
         self._last_read = time.monotonic()
         self._batch_seconds.observe(self._last_read - begun)
 
@@ -188,12 +198,15 @@ class Holdings:
             now = time.monotonic()
             for partition in list(self._partitions.values()):
                 partition.tick(now)
-            was_calm, self._is_calm = self._is_calm, now - self._last_read >= _CALM_S
+            is_calm = not self._reading and now - self._last_read >= _CALM_S
+            was_calm, self._is_calm = self._is_calm, is_calm
             due = self._is_calm > was_calm or now - self._last_calm >= _CALM_EVERY_S
             if due:
                 self._last_calm = now
             for partition in list(self._partitions.values()):
-                if due or (self._is_calm and not partition.rests):  # a calm is done in slices
+                if due or (
+                    self._is_calm and not partition.owner.stage.is_idle
+                ):  # a calm is done in slices
                     await partition.calm()
 
     async def drain(self, timeout_s: float) -> None:

@@ -147,8 +147,9 @@ class Partition:
 
     @property
     def rests(self) -> bool:
-        """Whether another `calm` would release nothing more."""
-        return self.owner.stage.is_idle
+        """All that was read is committed, told and acknowledged, and nothing waits for a calm."""
+        told = self._dirty_since is None and self.owner.outbox.idle
+        return told and self.owner.stage.is_idle
 
     async def drain(self) -> None:
         """Before a wanted end: commit, and send all that there is."""

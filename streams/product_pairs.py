@@ -24,7 +24,7 @@ from streams.messages import (
     encode,
 )
 from streams.ports import State
-from streams.product_rows import decode_pair, encode_pair
+from streams.product_rows import decode_pair, decode_weeks, encode_pair
 from streams.totals import Change, Inbox, Outbox
 from streams.wire import join, split
 from topology.errors import BadNodeError
@@ -74,15 +74,20 @@ class Pairs:
                 self._state.put("pairs", name, encode_pair(after))
             else:
                 self._state.delete("pairs", name)
-        if (before >= self._floor) != (after >= self._floor):
-            self._open(product, other, known if after >= self._floor else None)
-        if after >= self._floor:
-            self._tell(product, other, week, change.after, encode(known))
-        elif before >= self._floor:
-            self._tell(product, other, week, 0, b"")  # a marker may have taken its row away
+        is_open, was_open = after >= self._floor, before >= self._floor
+        if not (is_open or was_open):
+            return
+        totals = {week: change.after if is_open else 0}
+        if is_open != was_open:
+            for key, n, _ in self._inbox.scan("bought", join(product, WITH, other, b"")):
+                totals.setdefault(split(key)[3], n if is_open else 0)
+        self._tell(product, other, totals, known)
 
-    def retell(self, product: bytes, old: Together, new: Together) -> None:
-        """Tell every other's owner again: the product's type or sales are others."""
+    def retell(self, product: bytes, old: Together, new: Together) -> int:
+        """Tell every other's owner again: the product's type or sales are others.
+
+        Returns about how many rows that were, as `move` does.
+        """
         if old.type != new.type:
             for key, n, _ in self._inbox.scan("bought", join(product, WITH, b"")):
                 _, _, other, week = split(key)
@@ -92,8 +97,13 @@ class Pairs:
                     self._tell_type(other, old.type, week, -n)
                 if new.type:
                     self._tell_type(other, new.type, week, n)
-        for name, _ in self._state.scan("reached", join(product, b"")):
-            self._open(product, split(name)[1], new, again=True)
+        said, rows = encode(new), 0
+        for name, weeks in self._state.scan("reached", join(product, b"")):
+            for week in decode_weeks(weeks):
+                key = join(split(name)[1], WITH, product, week)
+                self._outbox.describe("together", key, said)
+                rows += 1
+        return rows
 
     def told(self, total: tuple[bytes, bytes, bytes], n: int, said: bytes, own: Together) -> None:
         """The other's owner says that `n` shoppers bought (this product, other, week).
@@ -122,36 +132,39 @@ class Pairs:
             if self._outbox.add("claims", key, delta):
                 self._outbox.describe("claims", key, encode(With(one, two, distance, 0)))
 
-    def move(self, product: bytes, old: Together, own: Together) -> None:
+    def move(self, product: bytes, old: Together, own: Together) -> int:
         """This product has another type or other sales: what was told of it counts anew."""
+        rows = 0
         for key, n, entries in self._inbox.scan("together", join(product, WITH, b"")):
             _, _, other, week = split(key)
             if n and is_pair(other, product):
                 said = min((e.payload for e in entries if e.n and e.payload), default=b"")
                 self.told((product, other, week), n, said, own)
+                rows += 1
         if old.type == own.type:
-            return
+            return rows
         for key, n, _ in self._inbox.scan("together", join(product, CO_TYPE, b"")):
             _, _, other_type, week = split(key)
             self.told_type(other_type.decode(), week, -n, old.type)
             self.told_type(other_type.decode(), week, n, own.type)
+        return rows
 
-    def _open(
-        self, product: bytes, other: bytes, known: Together | None, *, again: bool = False
+    def _tell(
+        self, product: bytes, other: bytes, totals: dict[bytes, int], known: Together
     ) -> None:
-        """Tell a pair that has reached the floor, in all its weeks; None: take it back."""
-        if not again:
-            name = join(product, other)
-            if known is None:
-                self._state.delete("reached", name)
-            else:
-                self._state.put("reached", name, b"")
-        said = b"" if known is None else encode(known)
-        for key, n, _ in self._inbox.scan("bought", join(product, WITH, other, b"")):
-            self._tell(product, other, split(key)[3], 0 if known is None else n, said)
-
-    def _tell(self, product: bytes, other: bytes, week: bytes, n: int, said: bytes) -> None:
-        self._outbox.set("together", join(other, WITH, product, week), n, said if n else b"")
+        """Tell a pair's totals of some weeks, and note in which weeks there are any."""
+        name, said = join(product, other), encode(known)
+        row = self._state.get("reached", name) or b""
+        weeks = set(decode_weeks(row))
+        for week, n in totals.items():
+            self._outbox.set("together", join(other, WITH, product, week), n, said if n else b"")
+            weeks.add(week) if n else weeks.discard(week)
+        if (now := b"".join(sorted(weeks))) == row:
+            return
+        if now:
+            self._state.put("reached", name, now)
+        else:
+            self._state.delete("reached", name)
 
     def _tell_type(self, other: bytes, own_type: str, week: bytes, delta: int) -> None:
         self._outbox.add("together", join(other, CO_TYPE, own_type.encode(), week), delta)

@@ -6,8 +6,9 @@
 | sums     | product                         | ">qq" totals that are not zero, purchases [1]     |
 | counted  | product, query, kind, week      | ">q" n, then the `Asked` payload it counts with   |
 | pairs    | product, other product          | ">q" shoppers who bought both, of all weeks       |
-| reached  | product, other product          | nothing: they are enough for the pair to be told  |
+| reached  | product, other product          | the weeks in which the pair is told               |
 | behind   | hash of a concept's key, who    | ">I" how many totals, then the query or product   |
+| stepped  | product                         | nothing: partners are to be told of its sales     |
 | waiting  | product                         | nothing: it has totals and no record              |
 
 [1] Of `bought` (b) and `asked`; who is in any other total is in one of `bought` too.
@@ -21,10 +22,13 @@ from typing import NamedTuple
 
 import msgspec
 
-TABLES = ("products", "sums", "counted", "pairs", "reached", "behind", "waiting")
+from streams.weeks import week_key
+
+TABLES = ("products", "sums", "counted", "pairs", "reached", "behind", "stepped", "waiting")
 _SUMS = struct.Struct(">qq")
 _N = struct.Struct(">q")
 _COUNT = struct.Struct(">I")
+_WEEK = len(week_key(0))
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):
@@ -96,6 +100,11 @@ def encode_pair(n: int) -> bytes:
 def decode_pair(value: bytes | None) -> int:
     """The shoppers of a row of `pairs`; 0 when there is none."""
     return 0 if value is None else _N.unpack(value)[0]
+
+
+def decode_weeks(value: bytes) -> list[bytes]:
+    """The weeks of a row of `reached`, which is their keys one after the other."""
+    return [value[place : place + _WEEK] for place in range(0, len(value), _WEEK)]
 
 
 def encode_counted(n: int, payload: bytes) -> bytes:

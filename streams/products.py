@@ -39,6 +39,7 @@ from streams.product_rows import (
     encode_sums,
 )
 from streams.product_rows import TABLES as TABLES
+from streams.product_sales import CALM_SLICE, ROWS_A_TOTAL, SLICE, Stepped
 from streams.product_samples import Samples
 from streams.totals import Change
 from streams.wire import join, split
@@ -75,17 +76,23 @@ class Products:
             state, inbox, outbox, ontology, max_distance=settings.max_distance, floor=settings.floor
         )
         self._unread: dict[bytes, _Newest] = {}
-        self._stepped: dict[bytes, None] = {}
+        self._stepped = Stepped(state)
+        self._applied = 0
         self._known: dict[bytes, tuple[Reading, Scope]] = {}
         self._tagged: dict[Text, Tagged] = {}
         self._judged: dict[Claim, Judged] = {}
         self._waiting = len(state.scan("waiting"))
 
     def gauges(self) -> dict[str, int]:
-        """`waiting`: products that have totals and no catalog record that stands."""
-        return {"waiting": self._waiting}
+        """How many products wait.
+
+        `waiting`: those that have totals and no catalog record that stands. `stepped`: those whose
+        partners are yet to be told of their sales.
+        """
+        return {"waiting": self._waiting, "stepped": len(self._stepped)}
 
     def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        self._applied += len(records)
         if topic == "catalog":
             for record in records:
                 self._record(partition, record)
@@ -113,23 +120,21 @@ class Products:
             raise StateError(
                 f"flush before {len(self._unread)} products were read: a bug, please report it"
             )
-        for product in self._stepped:
-            known = self._of(product)
-            self._pairs.retell(product, known, known)
-            self._pairs.move(product, known, known)
-        self._stepped.clear()
+        self._stepped.work(self._retell, max(SLICE, int(ROWS_A_TOTAL * self._applied)))
+        self._applied = 0
         self._tagged.clear()
         self._judged.clear()
         if len(self._known) > _KNOWN_IN_MEMORY:
             self._known.clear()
 
     def calm(self) -> None:
-        """Nothing waits for a quiet moment here."""
+        """Tell partners of sales, a great deal of them in slices."""
+        self._stepped.work(self._retell, CALM_SLICE)
 
     @property
     def is_idle(self) -> bool:
-        """Always: nothing waits for a quiet moment."""
-        return True
+        """Whether all partners know of the sales."""
+        return not self._stepped
 
     def _record(self, partition: int, record: Record) -> None:
         """A catalog record: kept to be read if it is the newest of its product."""
@@ -201,6 +206,10 @@ class Products:
         bought = decode_sums(self._state.get("sums", product)).bought
         return Together(self._reading(product)[0].type, sales_step(bought))
 
+    def _retell(self, product: bytes) -> int:
+        known = self._of(product)
+        return self._pairs.retell(product, known, known) + self._pairs.move(product, known, known)
+
     def _sum(self, product: bytes, change: Change, delta: int = 0) -> None:
         """Note that a total came, went or moved."""
         came = (change.after > 0) - (change.before > 0)
@@ -213,7 +222,7 @@ class Products:
         else:
             self._state.delete("sums", product)
         if sales_step(old.bought) != sales_step(new.bought):
-            self._stepped[product] = None
+            self._stepped.add(product)
         if (old.live > 0) != (new.live > 0):
             self._wait(product)
 

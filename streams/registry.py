@@ -20,7 +20,7 @@ from topology.ontology import Ontology, default_ontology, load_ontology
 from topology.scoring import ScoringSettings
 
 Build = Callable[[Wiring], Stage]
-_ROWS_A_SHOPPER = 8
+_ROWS_A_SHOPPER = 4
 """A shopper in memory takes about as much as so many totals."""
 
 

@@ -233,6 +233,11 @@ class RouteRun:
         found = self._holdings.positions() if self._holdings else {}
         return tuple(f"{tp.topic}/{tp.partition}" for tp in sorted(found))
 
+    @property
+    def rests(self) -> bool:
+        """Always: what ROUTE has read is committed to Kafka once it is sent, and lag says so."""
+        return True
+
     async def start(self) -> None:
         """Connect and begin to read.
 

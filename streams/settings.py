@@ -78,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         workers: stage -> processes.
         session_timeout_ms: wall time after which Kafka gives a silent worker's partitions away.
         allow_empty_store: an empty folder may take over a partition that has run before.
-        cache_rows: decoded totals that a worker process keeps, each way, and 8 times as many as
+        cache_rows: decoded totals that a worker process keeps, each way, and 4 times as many as
             shoppers; shared out evenly over the partitions it is to hold.
         state_cache_mb, write_buffer_mb: RocksDB memory of a worker process; the cache holds the
             write buffers too, so it must be larger.
@@ -131,7 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: dict[str, int] = {}
     session_timeout_ms: int = 10_000
     allow_empty_store: bool = False
-    cache_rows: int = 400_000
+    cache_rows: int = 200_000
     state_cache_mb: int = 128
     write_buffer_mb: int = 64
     log_level: str = "info"

@@ -13,6 +13,7 @@ class Status(msgspec.Struct, kw_only=True):
 
     Attributes:
         ready: all partitions that Kafka gave it are open.
+        rests: all that it has read is committed, told, acknowledged and scored.
         partitions: numbers that are open; of ROUTE "topic/number".
         metrics_port: where Prometheus finds it on loopback, 0: nowhere.
         started_at, ready_at: seconds since 1970; `ready_at` 0 until it is ready once.
@@ -23,6 +24,7 @@ class Status(msgspec.Struct, kw_only=True):
     slot: int
     pid: int
     ready: bool = False
+    rests: bool = False
     partitions: tuple[str, ...] = ()
     metrics_port: int = 0
     started_at: float = 0.0

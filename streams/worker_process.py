@@ -127,9 +127,9 @@ async def _start(run: Run) -> None:
 async def _tell(run: Run, settings: Settings, told: Status) -> None:
     file = status.status_file(settings, told.stage, told.slot)
     while True:
-        ready, held = run.ready, run.held
-        if (ready, held) != (told.ready, told.partitions):
-            told.ready, told.partitions = ready, held
+        ready, held, rests = run.ready, run.held, run.rests
+        if (ready, held, rests) != (told.ready, told.partitions, told.rests):
+            told.ready, told.partitions, told.rests = ready, held, rests
             if ready and not told.ready_at:
                 told.ready_at = time.time()
                 log.info("ready after %.2f s", told.ready_at - told.started_at)

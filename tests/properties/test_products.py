@@ -255,7 +255,17 @@ def test_neither_order_nor_repeats_nor_crashes_change_it(given_input, rng: Rando
     other = [*given_input, *given_input[:5]]
     rng.shuffle(other)
     one, two = run(given_input, rng), run(other, rng)
-    for table in ("totals", "products", "sums", "counted", "pairs", "reached", "behind", "waiting"):
+    for table in (
+        "totals",
+        "products",
+        "sums",
+        "counted",
+        "pairs",
+        "reached",
+        "stepped",
+        "behind",
+        "waiting",
+    ):
         assert one.store.durable.get(table, {}) == two.store.durable.get(table, {}), table
 
 
@@ -269,8 +279,8 @@ def test_waiting_products_have_totals_and_no_record_that_stands(given_input, rng
         for (topic, key) in sums
         if topic == "asked" or (topic == "bought" and key[1] == b"b")
     } - standing
-    assert stage.owner.stage.gauges() == {"waiting": len(waiting)}
-    assert stage.crashed().owner.stage.gauges() == {"waiting": len(waiting)}
+    assert stage.owner.stage.gauges()["waiting"] == len(waiting)
+    assert stage.crashed().owner.stage.gauges()["waiting"] == len(waiting)
 
 
 def newest(given_input) -> dict[bytes, Product]:
