@@ -65,6 +65,7 @@ class FakeCleaner:
 
     def __init__(self, lexicon: Lexicon, *, bundle_id: str = "cleaning@0.0.0-rules-fake") -> None:
         self.bundle_id = bundle_id
+        self.attributes = frozenset(lexicon)
         self._values = {a: {_words(v) for v in values} - {()} for a, values in lexicon.items()}
 
     def judge(self, claims: Sequence[Claim]) -> list[Judged]:

@@ -19,7 +19,7 @@ from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
-from streams.models import Models
+from streams.models import Bundles, Models
 from streams.partition import Pace
 from streams.producer import Producer
 from streams.settings import Settings
@@ -193,7 +193,7 @@ class StageRun:
     def _new_holdings(self, topics: Mapping[str, ActualTopic]) -> Holdings:
         settings, spec = self.settings, self.spec
         inputs = {self._names.of(name): name for name in spec.inputs}
-        bundles = self._models.bundles if self._models else ("", "")
+        bundles = self._models.bundles if self._models else Bundles()
         memory = StoreMemory(
             cache_bytes=settings.state_cache_mb * _MIB,
             write_buffer_bytes=settings.write_buffer_mb * _MIB,

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from models_onnx.cleaning.cleaner import Cleaner
 from models_onnx.runtime import Device
@@ -54,9 +54,25 @@ class AsyncCleaner(Protocol):
 
     bundle_id: str
 
+    @property
+    def attributes(self) -> frozenset[str]: ...
+
     async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]: ...
 
     def close(self) -> None: ...
+
+
+class Bundles(NamedTuple):
+    """The models that a stage asks; ids are empty where it asks none.
+
+    Attributes:
+        tagging, cleaning: ids.
+        judges: attributes that the cleaner was trained on.
+    """
+
+    tagging: str = ""
+    cleaning: str = ""
+    judges: frozenset[str] = frozenset()
 
 
 def text_key(text: Text, bundle_id: str) -> bytes:
@@ -80,9 +96,10 @@ class Models:
 
     def __init__(self, tagger: AsyncTagger | None, cleaner: AsyncCleaner | None) -> None:
         self._closers = [model.close for model in (tagger, cleaner) if model is not None]
-        self.bundles = (
+        self.bundles = Bundles(
             tagger.bundle_id if tagger else "",
             cleaner.bundle_id if cleaner else "",
+            cleaner.attributes if cleaner else frozenset(),
         )
         self._texts = _Asking[Text, Tagged](
             "tagging",

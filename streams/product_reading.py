@@ -44,7 +44,7 @@ MAX_TEXT_CHARS = 400
 """A longer title is cut there; a longer value, field or category is a description: passed over."""
 _MAX_VALUES_READ = 1_000
 _TYPE = "product_type"
-UNGUESSABLE = frozenset(("brand", "model", "size", "quantity", "price"))
+UNGUESSABLE = frozenset(("brand", "compatibility", "model", "size", "quantity", "price"))
 """Attributes whose value nobody can guess from the type: only a text, or the shop, can tell."""
 CATALOG_ALONE = 0.75
 """Score of what the catalog alone says and no model can judge: a prior, chosen below what a model
@@ -67,6 +67,8 @@ class ProductSettings:
         count_numbers: whether values of attributes with numbers make concepts.
         count_departments: whether a product counts for its department besides its narrower types.
         tagging_bundle: id of the bundle that tags; cleaning_bundle: of the one that judges.
+        judges: attributes that the cleaner was trained on; of others it is not asked, since it
+            rejects what it does not know. None: it knows all.
     """
 
     max_values: int = 20
@@ -78,6 +80,7 @@ class ProductSettings:
     count_departments: bool = True
     tagging_bundle: str = ""
     cleaning_bundle: str = ""
+    judges: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         for name, low in (("max_values", 0), ("max_facts", 2), ("max_distance", 0)):
@@ -131,8 +134,8 @@ def read(
         return Questions(texts=[typed], claims=_unjudged(types, judged))
     said = {_name_of(one): one for one in types}
     for one in (
-        *_values_of_catalog(product, typed, ontology),
-        *_values_of_title(tagged.get(typed, Tagged()), typed, ontology),
+        *_values_of_catalog(product, typed, ontology, settings),
+        *_values_of_title(tagged.get(typed, Tagged()), typed, ontology, settings),
     ):
         said.setdefault(_name_of(one), one)
     said = dict(islice(said.items(), settings.max_facts))
@@ -244,35 +247,42 @@ def _fields(product: Product) -> Iterator[tuple[str, str]]:
     return (pair for pair in islice(pairs, _MAX_VALUES_READ) if len(pair[1]) <= MAX_TEXT_CHARS)
 
 
-def _values_of_catalog(product: Product, typed: Text, ontology: Ontology) -> Iterator[_Said]:
+def _values_of_catalog(
+    product: Product, typed: Text, ontology: Ontology, settings: ProductSettings
+) -> Iterator[_Said]:
     for field, text in _fields(product):
         if (attribute := ontology.attribute_of(field)) is not None:
-            yield from _values(attribute.name, text, CATALOG, field, typed, ontology)
+            for value, said in _values(attribute.name, text, ontology):
+                question = _question(typed, attribute.name, said, settings)
+                yield _Said(has_attribute(attribute.name), value, CATALOG, said, field, question)
 
 
-def _values_of_title(tagged: Tagged, typed: Text, ontology: Ontology) -> Iterator[_Said]:
+def _values_of_title(
+    tagged: Tagged, typed: Text, ontology: Ontology, settings: ProductSettings
+) -> Iterator[_Said]:
     for span in tagged.spans:
         label = ontology.labels.get(span.label)
         if label is not None and label.attribute:
-            yield from _values(label.attribute, span.text, TEXT, "title", typed, ontology)
+            for value, said in _values(label.attribute, span.text, ontology):
+                question = _question(typed, label.attribute, said, settings)
+                yield _Said(has_attribute(label.attribute), value, TEXT, said, "title", question)
 
 
-def _values(
-    attribute: str, text: str, source: str, field: str, typed: Text, ontology: Ontology
-) -> Iterator[_Said]:
+def _values(attribute: str, text: str, ontology: Ontology) -> Iterator[tuple[str, str]]:
+    """Node and text of every value that a text names."""
     values = canonical.values_of(ontology, attribute, text)
     for value in values:
-        said = text.strip() if len(values) == 1 else value.text
-        question = _question(typed, attribute, said)
-        yield _Said(has_attribute(attribute), value.node, source, said, field, question)
+        yield value.node, text.strip() if len(values) == 1 else value.text
 
 
-def _question(typed: Text, attribute: str, said: str) -> Claim | None:
+def _question(typed: Text, attribute: str, said: str, settings: ProductSettings) -> Claim | None:
     """What the cleaner is asked of a value; None where nothing that it knows could tell.
 
     A title that does not name the value says nothing about it: then it is asked whether such a
     product may have such a value, and of names and numbers (`UNGUESSABLE`) not even that.
     """
+    if settings.judges is not None and attribute not in settings.judges:
+        return None
     named = f" {folded(said)} " in f" {folded(typed.text)} "
     if named:
         return Claim(typed.text, typed.type, attribute, said)
@@ -283,7 +293,7 @@ def _claimed(
     said: _Said, judged: Mapping[Claim, Judged], in_conflict: bool, settings: ProductSettings
 ) -> Claimed:
     if said.question is None:
-        held = in_conflict and said.relation == HAS_TYPE
+        held = (in_conflict and said.relation == HAS_TYPE) or said.source == TEXT
         verdict, score = (HELD, 0.5) if held else (ACCEPTED, CATALOG_ALONE)
         return Claimed(score, verdict, said.text, said.field, ())
     answer = judged[said.question]

@@ -43,7 +43,7 @@ def window_settings(settings: Settings) -> WindowSettings:
 
 def query_settings(settings: Settings, bundles: Bundles) -> QuerySettings:
     """What QUERIES must know."""
-    return QuerySettings(k=settings.k_shoppers, bundle=bundles[0])
+    return QuerySettings(k=settings.k_shoppers, bundle=bundles.tagging)
 
 
 def product_settings(settings: Settings, bundles: Bundles) -> ProductSettings:
@@ -51,8 +51,9 @@ def product_settings(settings: Settings, bundles: Bundles) -> ProductSettings:
     return ProductSettings(
         max_distance=settings.type_distance,
         floor=scoring_settings(settings).floor,
-        tagging_bundle=bundles[0],
-        cleaning_bundle=bundles[1],
+        tagging_bundle=bundles.tagging,
+        cleaning_bundle=bundles.cleaning,
+        judges=bundles.judges,
     )
 
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 from streams import totals
 from streams.answers import ANSWERS
+from streams.models import Bundles as Bundles
 from streams.models import Task
 from streams.owner import Wiring
 from streams.ports import Stage
 from streams.settings import Settings
-
-Bundles = tuple[str, str]
-"""Ids of the tagging and the cleaning bundle; empty where a stage asks no models."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Cleaner:
 
     A claim without a text is judged by plausibility and has thresholds of its own. A claim without
     a value or attribute, and one that the model fails on, is held (`set_aside` counts the latter).
+    `attributes` are those it was trained on: of others its answers mean nothing.
 
     Raises:
         ShapeError: the graph's outputs are not a cleaner's.
@@ -34,6 +35,7 @@ class Cleaner:
         self.bundle = bundle
         self.bundle_id = bundle.id_on(session.device)
         self.device = session.device
+        self.attributes = frozenset(bundle.manifest.labels)
         self._accept = (bundle.threshold("accept"), bundle.threshold("accept_without_text"))
         self._reject = (bundle.threshold("reject"), bundle.threshold("reject_without_text"))
         for accept, reject in zip(self._accept, self._reject, strict=True):

@@ -40,6 +40,7 @@ class Strict:
     """Judges by the value."""
 
     bundle_id = "cleaning@1-cpu"
+    attributes = frozenset({"color"})
 
     async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]:
         return [Judged(1.0, "accepted") for _ in claims]

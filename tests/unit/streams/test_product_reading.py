@@ -1,5 +1,7 @@
 """What one catalog record is said to be: its type, its values, and which of them count."""
 
+from dataclasses import replace
+
 import pytest
 
 from models_onnx.spans import Claim, Judged, Span, Tagged, Text
@@ -228,3 +230,19 @@ def test_a_type_of_the_catalog_is_accepted_unless_the_title_names_one_of_another
         assert found.claims["has_type", "type:shoes", "catalog"].verdict == "accepted"
     against = reading("blue mug", "Shoes", spans={"mug": "product_type"})
     assert against.claims["has_type", "type:shoes", "catalog"].verdict == "held"
+
+
+def test_the_cleaner_is_not_asked_of_attributes_that_it_was_not_trained_on():
+    knows_type = replace(SETTINGS, judges=frozenset({"product_type"}))
+    models = Answering(
+        {"red": "color"}, {("color", "blue"): "rejected", ("color", "red"): "rejected"}
+    )
+    product = Product("p1", title="red", attributes={"color": ["blue"], "weight": ["2 kg"]})
+    found = models.read(product, knows_type)
+    assert [one for one in models.asked if isinstance(one, Claim)] == []
+    said = {name: (one.verdict, one.score) for name, one in found.claims.items()}
+    assert said == {
+        ("has_attribute:color", "value:color/blue", "catalog"): ("accepted", 0.75),
+        ("has_attribute:weight", "value:weight/2000-g", "catalog"): ("accepted", 0.75),
+        ("has_attribute:color", "value:color/red", "text"): ("held", 0.5),
+    }
