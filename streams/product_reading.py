@@ -264,7 +264,9 @@ def _values_of_title(
         label = ontology.labels.get(span.label)
         if label is not None and label.attribute:
             for value, said in _values(label.attribute, span.text, ontology):
-                question = _question(typed, label.attribute, said, settings)
+                # A value that was cut out of a span, or spelt otherwise, stands in it all the same.
+                named = said if _is_named(said, typed.text) else span.text
+                question = _question(typed, label.attribute, named, settings, is_named=True)
                 yield _Said(has_attribute(label.attribute), value, TEXT, said, "title", question)
 
 
@@ -275,7 +277,13 @@ def _values(attribute: str, text: str, ontology: Ontology) -> Iterator[tuple[str
         yield value.node, text.strip() if len(values) == 1 else value.text
 
 
-def _question(typed: Text, attribute: str, said: str, settings: ProductSettings) -> Claim | None:
+def _is_named(said: str, title: str) -> bool:
+    return f" {folded(said)} " in f" {folded(title)} "
+
+
+def _question(
+    typed: Text, attribute: str, said: str, settings: ProductSettings, *, is_named: bool = False
+) -> Claim | None:
     """What the cleaner is asked of a value; None where nothing that it knows could tell.
 
     A title that does not name the value says nothing about it: then it is asked whether such a
@@ -283,8 +291,7 @@ def _question(typed: Text, attribute: str, said: str, settings: ProductSettings)
     """
     if settings.judges is not None and attribute not in settings.judges:
         return None
-    named = f" {folded(said)} " in f" {folded(typed.text)} "
-    if named:
+    if is_named or _is_named(said, typed.text):
         return Claim(typed.text, typed.type, attribute, said)
     return None if attribute in UNGUESSABLE else Claim("", typed.type, attribute, said)
 

@@ -138,7 +138,8 @@ _IMPERIAL: Final = {"mm": "in", "g": "oz", "ml": "fl oz"}
 
 
 def count_of(text: str) -> int | None:
-    """How many a normalised text says: "pack of 6", "6 pcs", "x6", "6"; None if none."""
+    """How many a normalised text says: "pack of 6", "6 pcs", "6 pc(s)", "x6", "6"; None if none."""
+    text = text.replace("(s)", "s")
     if text in _COUNT_WORDS:
         return _COUNT_WORDS[text]
     for pattern in _COUNTS:

@@ -246,3 +246,12 @@ def test_the_cleaner_is_not_asked_of_attributes_that_it_was_not_trained_on():
         ("has_attribute:weight", "value:weight/2000-g", "catalog"): ("accepted", 0.75),
         ("has_attribute:color", "value:color/red", "text"): ("held", 0.5),
     }
+
+
+def test_what_the_tagger_found_is_asked_of_the_title_however_its_value_is_spelt():
+    title = "mug (2 kg) green"
+    models = Answering({"2 kg": "weight"}, {})
+    models.read(Product("p1", title=title))
+    assert [one for one in models.asked if isinstance(one, Claim)] == [
+        Claim(title, "", "weight", "2 kg")
+    ]
