@@ -125,7 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_port: int = 8077
     metrics_port: int = 0
     flush_ms: int = 200
-    flush_records: int = 20_000
+    flush_records: int = 60_000
     send_records: int = 10_000
     unsent_limit: int = 500_000
     workers: dict[str, int] = {}

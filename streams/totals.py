@@ -31,6 +31,13 @@ _keys_encode = msgspec.msgpack.Encoder().encode
 _keys_decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
+class _Row(msgspec.Struct, gc=False):
+    """A total that is kept decoded; no garbage collector's business, as there are so many."""
+
+    n: int = 0
+    payload: bytes = b""
+
+
 class Outbox:
     """What one partition of a stage says, in absolute totals.
 
@@ -59,7 +66,7 @@ class Outbox:
         self._destinations = dict(destinations)
         self._topic_of = {CODES[topic]: topic for topic in destinations if topic in CODES}
         self._cache_size = cache_size
-        self._rows: dict[bytes, list[int | bytes]] = {}
+        self._rows: dict[bytes, _Row] = {}
         self._dirty: set[bytes] = set()
         self._pending_row: list[bytes] = []
         self._unsent: set[bytes] = set()
@@ -77,31 +84,31 @@ class Outbox:
         """Move a total by `delta`; returns the new total, which may not be negative."""
         name = CODES[topic] + key
         row = self._rows.get(name) or self._load(name)
-        row[0] += delta  # type: ignore[operator]
+        row.n += delta
         self._dirty.add(name)
-        return row[0]  # type: ignore[return-value]
+        return row.n
 
     def set(self, topic: str, key: bytes, n: int, payload: bytes = b"") -> None:
         """Make a total `n`; is to be sent only if it, or its payload, changes."""
         name = CODES[topic] + key
         row = self._rows.get(name) or self._load(name)
-        if row[0] != n or row[1] != payload:
-            row[0], row[1] = n, payload
+        if row.n != n or row.payload != payload:
+            row.n, row.payload = n, payload
             self._dirty.add(name)
 
     def describe(self, topic: str, key: bytes, payload: bytes) -> None:
         """Give a total a payload without changing its count."""
         name = CODES[topic] + key
         row = self._rows.get(name) or self._load(name)
-        if row[1] != payload:
-            row[1] = payload
+        if row.payload != payload:
+            row.payload = payload
             self._dirty.add(name)
 
     def get(self, topic: str, key: bytes) -> tuple[int, bytes]:
         """Total and payload as they now stand."""
         name = CODES[topic] + key
         row = self._rows.get(name) or self._load(name)
-        return row[0], row[1]  # type: ignore[return-value]
+        return row.n, row.payload
 
     def scan(self, topic: str, prefix: bytes) -> list[tuple[bytes, int, bytes]]:
         """Totals that are not zero and whose key starts with `prefix`: (key, n, payload)."""
@@ -130,8 +137,9 @@ class Outbox:
     def _write_rows(self) -> list[bytes]:
         changed = sorted(self._dirty)
         for name in changed:
-            n, payload = self._rows[name]
-            if n < 0:  # type: ignore[operator]
+            row = self._rows[name]
+            n = row.n
+            if n < 0:
                 raise StateError(
                     f"total {name!r} would be {n!r}: a bug, please report it; "
                     "restore a checkpoint or rebuild the partition"
@@ -139,7 +147,7 @@ class Outbox:
             if n == 0:
                 self._state.delete("totals", name)
             else:
-                self._state.put("totals", name, _N.pack(n) + payload)  # type: ignore[operator]
+                self._state.put("totals", name, _N.pack(n) + row.payload)
         self._dirty.clear()
         self._pending_row = self._pending_row + changed
         return changed
@@ -232,10 +240,9 @@ class Outbox:
             for partition in range(partitions)
         ]
 
-    def _load(self, name: bytes) -> list[int | bytes]:
+    def _load(self, name: bytes) -> _Row:
         value = self._state.get("totals", name)
-        row: list[int | bytes]
-        row = [0, b""] if value is None else [_N.unpack_from(value)[0], value[_N.size :]]
+        row = _Row() if value is None else _Row(_N.unpack_from(value)[0], value[_N.size :])
         self._rows[name] = row
         return row
 

@@ -93,7 +93,7 @@ def measure(records: list[Record], store: State, flush: int, *, send: bool) -> t
     )
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 100)  # as the worker does
+    gc.set_threshold(200_000, 20, 1_000)  # as the worker does
     begin = time.process_time()
     for start in range(0, len(records), flush):
         for place in range(start, min(start + flush, len(records)), LIST_RECORDS):

@@ -249,7 +249,7 @@ def main() -> None:
     parser.add_argument("--totals", type=int, default=300_000)
     parser.add_argument("--out", type=Path, default=Path(".cartograph/bench/upsert.json"))
     given = parser.parse_args()
-    gc.set_threshold(200_000, 20, 100)  # as a worker does
+    gc.set_threshold(200_000, 20, 1_000)  # as a worker does
     found = []
     for facts in given.facts:
         folder = Path(tempfile.mkdtemp(prefix="cartograph-upsert-"))

@@ -81,7 +81,7 @@ def events(
     visits: list[tuple[str, str] | None] = [None] * active
     left = [0] * active
     for number in range(first, first + count):
-        at += int(draw() * STEP_MS)
+        at += 1 + int(draw() * (STEP_MS - 2))  # no two at once: their order would be open
         place = place_of(active)
         visit = visits[place]
         is_new = visit is None
