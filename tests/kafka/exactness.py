@@ -36,7 +36,9 @@ class Plan:
     Attributes:
         kills: SIGKILLs of random stages at random times while records are played and read.
         stop: SIGSTOP one worker for longer than its session, then let it wake up.
-        workers: processes of each stage.
+        workers: processes of each stage but ROUTE.
+        routes: processes of ROUTE. Several of them are not aligned with each other: what one reads
+            of a backlog is late behind what another has read (README, "What it does not do").
         shuffled_ms: records are played in an order that is off by up to this much event time.
         duplicates: share of events that are played twice.
     """
@@ -45,6 +47,7 @@ class Plan:
     kills: int = 0
     stop: bool = False
     workers: int = 1
+    routes: int = 1
     shuffled_ms: int = 0
     duplicates: float = 0.0
 
@@ -125,13 +128,13 @@ def settings_of(kafka: str, folder: Path, name: str, plan: Plan, *, prefix: str 
     """Settings of a graph of its own."""
     base = demo.demo_settings(Settings(data_dir=folder / name), "")
     prefix = f"{prefix}-{name}"
-    stages = ("shoppers", "queries", "products", "graph", "route")
+    stages = ("shoppers", "queries", "products", "graph")
     return base.with_(
         kafka=kafka,
         prefix=prefix,
         session_timeout_ms=6_000,
         sources={f"{prefix}.shop.events": "native", f"{prefix}.shop.catalog": "native-catalog"},
-        workers=dict.fromkeys(stages, plan.workers),
+        workers={**dict.fromkeys(stages, plan.workers), "route": plan.routes},
     )
 
 
@@ -142,6 +145,7 @@ PLANS = (
     Plan("order", shuffled_ms=5 * 60_000),
     Plan("duplicates", duplicates=0.1),
     Plan("three-workers", workers=3),
+    Plan("three-routes", workers=3, routes=3),
 )
 
 
