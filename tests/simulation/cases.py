@@ -132,7 +132,7 @@ def make_case(rng: Random) -> Case:
         who = f"s{rng.randrange(people)}"
         events += _visit(rng, f"e{number}", at_ms, who, names, asked)
     events.sort(key=lambda event: event.at_ms + rng.uniform(0, WINDOWS.allowance_ms))
-    for _ in range(rng.randrange(3)):
+    for _ in range(rng.randrange(3) if events else 0):  # visits may come to nothing
         place = rng.randrange(len(events))
         events.insert(rng.randint(place + 1, len(events)), events[place])
     if rng.random() < 0.5:
