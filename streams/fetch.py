@@ -152,8 +152,13 @@ class Reader:
                     self._opened[tp] = rest
                 last = self._event_time(tp.topic, chunk.records[-1]) if chunk.records else None
                 if last is not None:
-                    self._alignment.handed_out(tp, last)
+                    self._alignment.handed_out(tp, chunk.at_ms, last, chunk.next)
         return spans, held
+
+    def begin_again(self, tps: Collection[TP]) -> None:
+        """Called in the moment in which the consumer goes to other offsets of partitions."""
+        if self._alignment is not None:
+            self._alignment.begin_again(tps)
 
     def _with_data(self, active: Collection[TP]) -> list[Any]:
         """Partitions with fetched records; what belongs to others is thrown away."""

@@ -26,6 +26,7 @@ from streams.limits import DeadLetterLimit
 from streams.ports import Message, Record
 from streams.producer import Producer
 from streams.route import Route, RouteSettings
+from streams.route_sharing import Sharing
 from streams.settings import Settings
 from streams.topics import Names
 from streams.transport import Log, SpanApp
@@ -37,6 +38,8 @@ _PATIENCE_S, _IDLE_S = 2.0, 0.5
 _UNDER_WAY = 4
 _COLLECTED = 20_000
 _REPORT_S = 1.0
+_SHARE_S = 0.02
+_TAKEN_OVER_S = 5.0
 _DRAIN_S = 5.0
 
 
@@ -58,6 +61,7 @@ class RouteHoldings:
         route: the pure stage.
         submit: queues messages and returns what waits for their acknowledgement.
         fail: told what ends the worker.
+        sharing: hears of the partitions that others read before any of ours is read.
     """
 
     def __init__(
@@ -65,10 +69,12 @@ class RouteHoldings:
         route: Route,
         submit: Callable[[list[Message]], Awaitable[Awaitable[Any]]],
         fail: Callable[[BaseException], None],
+        sharing: Sharing,
     ) -> None:
         self._route = route
         self._submit = submit
         self._fail = fail
+        self._sharing = sharing
         self._epoch = 0
         self._assigned: frozenset[TP] | None = None
         self._next: dict[TP, int] = {}
@@ -102,7 +108,11 @@ class RouteHoldings:
     async def bring_up(self, broker: Log) -> AsyncIterator[Mapping[TP, int]]:
         """Where the group stopped reading; partitions that nobody read start at their beginning."""
         epoch, tps = self._epoch, self._assigned or frozenset()
-        first, done = await asyncio.gather(broker.beginnings(tps), broker.committed(tps))
+        first, done, _ = await asyncio.gather(
+            broker.beginnings(tps),
+            broker.committed(tps),
+            self._sharing.hear(broker, tps, at_once=True),
+        )
         if epoch != self._epoch:
             return
         for tp in tps:
@@ -188,18 +198,14 @@ class RouteApp(SpanApp):
     """Reads its sources in the order of event time."""
 
     event_time: Callable[[str, Record], int | None]
-    slack_ms: int
+    alignment: Alignment
 
     def new_reader(self, consumer: Any) -> Reader:
-        alignment = Alignment(
-            slack_ms=self.slack_ms,
-            patience_s=_PATIENCE_S,
-            idle_s=_IDLE_S,
-            clock=time.monotonic,
-            now_ms=lambda: int(time.time() * 1000),
-        )
         return Reader(
-            consumer, limit=self.fetch_records, alignment=alignment, event_time=self.event_time
+            consumer,
+            limit=self.fetch_records,
+            alignment=self.alignment,
+            event_time=self.event_time,
         )
 
 
@@ -253,11 +259,26 @@ class RouteRun:
         instance = f"{settings.prefix}.{machine.folder_id(settings.data_dir)}.{NAME}-{self.slot}"
         route = Route(route_settings(settings, instance))
         await check_topics(settings, ("events", "catalog", "dead-letters"))
-        await _check_sources(settings)
+        partitions = await _check_sources(settings)
         names = Names(settings.prefix)
         producer = Producer(settings.kafka, names, connection.options(settings))
         await producer.start()
-        self._holdings = RouteHoldings(route, producer.submit, self.fail)
+        # Half of what SHOPPERS allows: reading may then disorder the sources without making late.
+        slack_ms = settings.allowance_ms // 2
+        alignment = Alignment(
+            slack_ms=slack_ms,
+            patience_s=_PATIENCE_S,
+            idle_s=_IDLE_S,
+            clock=time.monotonic,
+            now_ms=lambda: int(time.time() * 1000),
+        )
+        self._sharing = Sharing(
+            alignment,
+            partitions,
+            slack_ms=slack_ms,
+            patience_s=settings.session_timeout_ms / 1000 + _TAKEN_OVER_S,
+        )
+        self._holdings = RouteHoldings(route, producer.submit, self.fail, self._sharing)
         self._app = agents.new_app(
             settings,
             NAME,
@@ -268,10 +289,14 @@ class RouteRun:
             app_class=RouteApp,
         )
         self._app.event_time = _clamped(route, settings.future_ms)
-        # Half of what SHOPPERS allows: reading may then disorder the sources without making late.
-        self._app.slack_ms = settings.allowance_ms // 2
+        self._app.alignment = alignment
         agents.add_agent(self._app, NAME, list(settings.sources), self._holdings.read)
-        for work in (self._holdings.run(), self._report(), watch_app(self._app)):
+        for work in (
+            self._holdings.run(),
+            self._report(),
+            self._share(),
+            watch_app(self._app),
+        ):
             task = asyncio.create_task(work)
             task.add_done_callback(self._watch)
             self._tasks.append(task)
@@ -280,7 +305,9 @@ class RouteRun:
         """Wait for what is under way and report how far we got."""
         if self._holdings is not None:
             await self._holdings.drain(_DRAIN_S)
-            await self._app.consumer.report(self._holdings.positions())
+            positions = self._holdings.positions()
+            notes = self._sharing.notes(positions, at_once=True)
+            await self._app.consumer.report({tp: positions[tp] for tp in notes}, notes)
             self._holdings.fence()
 
     def fail(self, error: BaseException) -> None:
@@ -295,14 +322,23 @@ class RouteRun:
             self.fail(error)
 
     async def _report(self) -> None:
-        """Every second: counters, the limit, lag, and the offsets that a restart begins at."""
+        """Every second: counters, the limit, and lag."""
         while self._holdings is not None:
             await asyncio.sleep(_REPORT_S)
             self._limit.add(*self._report_tally.update(self._holdings.tally))
             report_lag(self._app, NAME)
             metrics.PARTITIONS.labels(NAME).set(len(self._holdings.positions()))
-            if self._holdings.ready and not self._app.rebalancing:
-                await self._app.consumer.report(self._holdings.positions())
+
+    async def _share(self) -> None:
+        """The offsets that a restart begins at, and what ROUTE processes tell each other."""
+        while (holdings := self._holdings) is not None:
+            await asyncio.sleep(_SHARE_S)
+            if holdings.ready and not self._app.rebalancing:
+                positions = holdings.positions()
+                if notes := self._sharing.notes(positions):
+                    told = {tp: positions[tp] for tp in notes}
+                    await self._app.consumer.report(told, notes)
+                await self._sharing.hear(self._app.consumer, positions)
 
 
 def route_settings(settings: Settings, process: str) -> RouteSettings:
@@ -325,7 +361,12 @@ def route_settings(settings: Settings, process: str) -> RouteSettings:
     )
 
 
-async def _check_sources(settings: Settings) -> None:
+async def _check_sources(settings: Settings) -> list[TP]:
+    """All partitions of all sources.
+
+    Raises:
+        TopicError: a source topic does not exist.
+    """
     found = await admin.describe(
         settings.kafka, settings.sources, options=connection.options(settings)
     )
@@ -335,6 +376,7 @@ async def _check_sources(settings: Settings) -> None:
             f"source topics do not exist: {', '.join(missing)}; correct CARTOGRAPH_SOURCES, or "
             "create them"
         )
+    return [TP(name, number) for name, topic in found.items() for number in range(topic.partitions)]
 
 
 def _clamped(route: Route, future_ms: int) -> Callable[[str, Record], int | None]:

@@ -41,6 +41,8 @@ class Log(Protocol):
 
     async def committed(self, tps: Collection[TP]) -> dict[TP, int]: ...
 
+    async def notes(self, tps: Collection[TP]) -> dict[TP, str]: ...
+
 
 class Assignee(Protocol):
     """Who keeps what belongs to the partitions that this worker is given."""
@@ -129,6 +131,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Read on from these offsets; what was fetched from elsewhere is thrown away."""
         for tp, offset in offsets.items():
             self._ensure_consumer().seek(TopicPartition(*tp), offset)
+        self.reader.begin_again(offsets.keys())
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Run on the consumer's own loop, past its queue, where a long poll may stand first."""
@@ -229,9 +232,20 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def committed(self, tps: Collection[TP]) -> dict[TP, int]:
         """The group's committed offsets; partitions without one are left out."""
-        fetch = self._thread._ensure_consumer()._coordinator.fetch_committed_offsets
-        found = await self._thread.on_loop(fetch([TopicPartition(*tp) for tp in tps]))
+        found = await self._committed(tps)
         return {TP(*tp): told.offset for tp, told in found.items() if told.offset >= 0}
+
+    async def notes(self, tps: Collection[TP]) -> dict[TP, str]:
+        """What the group committed beside its offsets, also of partitions that others read."""
+        found = await self._committed(tps)
+        return {TP(*tp): told.metadata for tp, told in found.items() if told.offset >= 0}
+
+    async def _committed(self, tps: Collection[TP]) -> dict[TopicPartition, Any]:
+        fetch = self._thread._ensure_consumer()._coordinator.fetch_committed_offsets
+        found: dict[TopicPartition, Any] = await self._thread.on_loop(
+            fetch([TopicPartition(*tp) for tp in tps])
+        )
+        return found
 
     async def _bounds(self, ask: Any, tps: Collection[TP]) -> dict[TP, int]:
         if not tps:
@@ -239,12 +253,19 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         found = await self._thread.on_loop(ask([TopicPartition(*tp) for tp in tps]))
         return {TP(*tp): offset for tp, offset in found.items()}
 
-    async def report(self, offsets: Mapping[TP, int]) -> bool:
-        """Tell Kafka how far we are; False if it would not hear it (we are being rebalanced)."""
+    async def report(
+        self, offsets: Mapping[TP, int], notes: Mapping[TP, str] | None = None
+    ) -> bool:
+        """Tell Kafka how far we are; False if it would not hear it (we are being rebalanced).
+
+        Args:
+            offsets: where reading goes on.
+            notes: what to keep beside them (`notes`).
+        """
         consumer = self._thread._ensure_consumer()
         ours = self.assignment()
         told = {
-            TopicPartition(*tp): OffsetAndMetadata(offset, "")
+            TopicPartition(*tp): OffsetAndMetadata(offset, notes.get(tp, "") if notes else "")
             for tp, offset in offsets.items()
             if tp in ours
         }

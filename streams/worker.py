@@ -1,7 +1,8 @@
 """Keeps the worker processes of the stages running: one process a stage and slot.
 
-A worker that breaks starts again, at once the first time; one that cannot run as it is set up ends
-everything, with its sentence. Workers end with this process, however that ends (on Linux).
+A worker that is killed while it works starts again at once; one that breaks does so the first time,
+then after a growing pause; one that cannot run as it is set up ends everything, with its sentence.
+Workers end with this process, however that ends (on Linux).
 """
 
 import asyncio
@@ -117,7 +118,7 @@ class Supervisor:
         fails, was_ready = 0, False
         while not self._stopping.is_set():
             begun = time.monotonic()
-            code = await self._once(slot, place)
+            code, pid = await self._once(slot, place)
             told = self._told(slot)
             was_ready = was_ready or bool(told and told.ready_at)
             if self._stopping.is_set():
@@ -127,16 +128,19 @@ class Supervisor:
                 self._code = SET_UP_WRONG
                 self.stop()
                 return
-            fails = 0 if time.monotonic() - begun > _STEADY_S else fails
+            worked = told is not None and told.pid == pid and told.ready_at > 0
+            was_killed = worked and code == -signal.SIGKILL
+            if was_killed or time.monotonic() - begun > _STEADY_S:
+                fails = 0  # it did nothing wrong, however often somebody kills it
             delay_s = _DELAYS_S[min(fails, len(_DELAYS_S) - 1)]
-            fails += 1
+            fails += not was_killed
             self.restarts[slot] += 1
             log.warning("%s ended with %s; starting it again in %s s", slot, code, delay_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay_s)
 
-    async def _once(self, slot: Slot, place: int) -> int:
-        """Run one worker process from start to end; its exit code, negative after a signal."""
+    async def _once(self, slot: Slot, place: int) -> tuple[int, int]:
+        """Run a worker process to its end; its exit code, negative after a signal, and its pid."""
         process = await asyncio.create_subprocess_exec(
             *self._command(slot.stage, slot.number),
             stdin=asyncio.subprocess.PIPE,
@@ -152,7 +156,7 @@ class Supervisor:
                     process.stdin.write(self._of_one(place).to_json())
                     await process.stdin.drain()
                 process.stdin.close()
-            return await self._ended(process)
+            return await self._ended(process), process.pid
         finally:
             del self._processes[slot]
 

@@ -37,8 +37,7 @@ class Plan:
         kills: SIGKILLs of random stages at random times while records are played and read.
         stop: SIGSTOP one worker for longer than its session, then let it wake up.
         workers: processes of each stage but ROUTE.
-        routes: processes of ROUTE. Several of them are not aligned with each other: what one reads
-            of a backlog is late behind what another has read (README, "What it does not do").
+        routes: processes of ROUTE.
         shuffled_ms: records are played in an order that is off by up to this much event time.
         duplicates: share of events that are played twice.
     """

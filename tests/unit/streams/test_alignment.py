@@ -47,7 +47,9 @@ def test_a_source_that_is_behind_is_waited_for_but_not_for_ever():
     assert aligned.choose(heads) == {"a": None}
     assert aligned.choose({**heads, "b": Source(50, True, True)}) == {"b": 100}
     assert aligned.choose(heads) == {}  # its next fetch is waited for again
-    aligned.handed_out("b", 100)  # and holds nobody back who is not ahead of what it gave last
+    aligned.handed_out(
+        "b", 100, 100, 1
+    )  # and holds nobody back who is not ahead of what it gave last
     assert aligned.choose(heads) == {"a": 100}
 
 
