@@ -132,7 +132,7 @@ class Concepts:
         mark = judged.mark(self._settings.score_steps)
         if not self._agenda.is_news(key, row, mark, force=force):
             return
-        sample = self._sample((key,))
+        sample = self._sample(((key, row.weeks),))
         if judged.status == ACCEPTED and len(sample.products) < self._settings.min_products:
             judged = judged._replace(status=HELD, because="one product")
         head, name, tail = _concept(parts)
@@ -173,9 +173,9 @@ class Concepts:
             return
         seen = self._rows.keys(b"%s\0y\0%s\0%s\0" % (kind, relation, intent), limit=_VALUES_SAMPLED)
         values = [name.rpartition(b"\0")[2] for name in seen]
-        sample = self._sample(
-            b"%s\0x\0%s\0%s\0%s" % (kind, value, relation, intent) for value in values
-        )
+        keys = [b"%s\0x\0%s\0%s\0%s" % (kind, value, relation, intent) for value in values]
+        found = [(name, self._rows.get(name, Sum)) for name in keys]
+        sample = self._sample((name, one.weeks) for name, one in found if one is not None)
         self._facts.make(
             Made(
                 *triple,
@@ -231,12 +231,12 @@ class Concepts:
         if not row.total and not keep:
             self._rows.drop(key)
 
-    def _sample(self, keys: Iterable[bytes]) -> "_Sample":
-        """What stands behind rows of x, over all weeks and senders."""
+    def _sample(self, rows: Iterable[tuple[bytes, Iterable[int]]]) -> "_Sample":
+        """What stands behind rows of x (key, weeks that count), over all senders."""
         sample = _Sample()
-        for key in keys:
-            for _, _, entries in self._inbox.scan("claims", key + b"\0"):
-                for entry in entries:
+        for key, weeks in rows:
+            for week in weeks:
+                for entry in self._inbox.entries("claims", b"%s\0%05d" % (key, week)):
                     if entry.n and (why := _why(entry.payload)):
                         sample.queries.update(why.queries)
                         sample.products.update(why.products)

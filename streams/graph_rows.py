@@ -123,6 +123,7 @@ class Likely(msgspec.Struct, array_like=True, gc=False):
 
 Row = Sum | Head | Claims | Likely
 R = TypeVar("R", bound=Row)
+_MISSING: Final[Any] = object()
 
 _KINDS: Final = (Sum, Asked, Bought, Partner, Head, Claims, Likely)
 _DECODE: Final[dict[Any, Any]] = {kind: msgspec.msgpack.Decoder(kind).decode for kind in _KINDS}
@@ -147,15 +148,16 @@ class Rows:
     def get(self, key: bytes, kind: type[R]) -> R | None:
         """The row, None if there is none; a caller who changes it says `touch`."""
         young = self._young
-        if key in young:
-            return young[key]  # type: ignore[return-value]
+        row: Any = young.get(key, _MISSING)
+        if row is not _MISSING:
+            return row  # type: ignore[no-any-return]
         if key in self._old:
             row = self._old.pop(key)
         else:
             value = self._state.get(TABLE, key)
             row = None if value is None else _DECODE[kind](value)
         young[key] = row
-        return row  # type: ignore[return-value]
+        return row  # type: ignore[no-any-return]
 
     def make(self, key: bytes, kind: type[R]) -> R:
         """The row, a new one if there is none; counts as touched."""

@@ -17,7 +17,7 @@ from streams.messages import is_key
 from streams.outcomes import DEAD_LETTER, STALE, USED
 from streams.ports import Answers, Message, Questions, Record, Stage, State
 from streams.totals import Change, Inbox, Outbox
-from streams.wire import BadMessageError, Marker, decode
+from streams.wire import BadMessageError, Marker, Sent, decode
 
 LAYOUT_VERSION = 1
 
@@ -115,7 +115,7 @@ class Owner:
         self.kept = Kept(LAYOUT_VERSION, name, partition, graph) if row is None else _decode(row)
         self._check(graph)
         self.tally: Counter[str] = Counter(self.kept.tally)
-        self.inbox = Inbox(state, cache_size=cache_rows)
+        self.inbox = Inbox(state, cache_size=cache_rows, is_key=is_key)
         self.outbox = Outbox(state, destinations, partition, cache_size=cache_rows)
         self._stamp()
         self.stage = build(
@@ -189,26 +189,25 @@ class Owner:
 
     def changes(self, topic: str, partition: int, records: Sequence[Record]) -> Iterator[Change]:
         """The totals that change by these records; markers and bad records are dealt with."""
+        tally, receive = self.tally, self.inbox.receive
+        used, stale = f"{topic}.{USED}", f"{topic}.{STALE}"
         for record in records:
             if record.value is None or record.key is None:
-                self.tally[f"{topic}.{STALE}"] += 1  # a tombstone never means anything (DESIGN)
+                tally[stale] += 1  # a tombstone never means anything (DESIGN)
                 continue
             try:
                 sent = decode(topic, record.key, record.value)
+                change = receive(topic, sent) if type(sent) is Sent else None
             except BadMessageError as error:
                 self.reject(topic, partition, record, "bad_total", str(error))
                 continue
-            if isinstance(sent, Marker):
-                self.tally[f"{topic}.{STALE}"] += 1
-                yield from self.inbox.end(topic, sent)
-                continue
-            if not is_key(topic, sent.key):
-                self.reject(topic, partition, record, "bad_total", f"{topic}: no key of ours")
-                continue
-            change = self.inbox.receive(topic, sent)
-            self.tally[f"{topic}.{STALE if change is None else USED}"] += 1
             if change is not None:
+                tally[used] += 1
                 yield change
+                continue
+            tally[stale] += 1
+            if isinstance(sent, Marker):
+                yield from self.inbox.end(topic, sent)
 
     def reject(self, topic: str, partition: int, record: Record, reason: str, detail: str) -> None:
         """Note a record that cannot be read as a dead letter."""

@@ -6,14 +6,22 @@ up. Both keep everything in the partition's `State`, so one commit covers them.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from streams.errors import StateError
 from streams.ports import Message, State
-from streams.wire import Marker, Sent, encode_marker, encode_total, owner, partition_of
+from streams.wire import (
+    BadMessageError,
+    Marker,
+    Sent,
+    encode_marker,
+    encode_total,
+    owner,
+    partition_of,
+)
 
 CODES = {
     "searched": b"s",
@@ -283,9 +291,22 @@ class Entry(NamedTuple):
 
 
 class Inbox:
-    """The newest total of every sender, and their sums; tables `held` and `meta`."""
+    """The newest total of every sender, and their sums; tables `held` and `meta`.
 
-    def __init__(self, state: State, *, cache_size: int = 100_000) -> None:
+    Args:
+        state: the partition's state.
+        cache_size: rows kept decoded in memory between commits, about.
+        is_key: whether a topic may hold a key; asked of keys that are not held yet.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        cache_size: int = 100_000,
+        is_key: Callable[[str, bytes], bool] = lambda topic, key: True,
+    ) -> None:
+        self._is_key = is_key
         self._state = state
         self._cache_size = cache_size
         self._rows: dict[bytes, tuple[Entry, ...]] = {}
@@ -297,7 +318,11 @@ class Inbox:
             self._floors[topic.decode(), int(sender)] = int(value)
 
     def receive(self, topic: str, sent: Sent) -> Change | None:
-        """Keep a total if it is the newest of its sender; None if nothing changes by it."""
+        """Keep a total if it is the newest of its sender; None if nothing changes by it.
+
+        Raises:
+            BadMessageError: its key is none of the topic's.
+        """
         sender, incarnation, version, key, n, payload = sent
         if self._floors and incarnation < self._floors.get((topic, sender), -1):
             return None
@@ -305,6 +330,8 @@ class Inbox:
         row = self._rows.get(name)
         if row is None:
             row = self._load(name)
+        if not row and not self._is_key(topic, key):
+            raise BadMessageError(f"{topic}: no key of ours")
         entry = _new(Entry, (sender, incarnation, version, n, payload))
         before = 0
         old: Entry | None = None
@@ -392,6 +419,9 @@ def _sum(row: tuple[Entry, ...]) -> int:
 
 
 def _packed(row: tuple[Entry, ...]) -> bytes:
+    if len(row) == 1:  # one sender, as nearly always
+        sender, incarnation, version, n, payload = row[0]
+        return _ENTRY.pack(sender, incarnation, version, n, len(payload)) + payload
     return b"".join([_ENTRY.pack(*each[:4], len(each.payload)) + each.payload for each in row])
 
 

@@ -118,7 +118,8 @@ def decode(topic: str, key: bytes, value: bytes) -> Sent | Marker:
         if total:
             kind, version, n = _TOTAL.unpack_from(value)
             if kind == TOTAL and n >= 0:
-                return Sent(sender, incarnation, version, total, n, value[_TOTAL.size :])
+                told = (sender, incarnation, version, total, n, value[_TOTAL.size :])
+                return tuple.__new__(Sent, told)  # half the time of calling the class
         else:
             kind, version, floor = _MARKER.unpack(value)
             if kind == MARKER:

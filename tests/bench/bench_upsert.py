@@ -34,7 +34,7 @@ from topology.store.rocksdb import RocksStore, StoreMemory
 TYPES, VALUES, ATTRIBUTES, INTENTS = 300, 12, 4, 10
 FACTS_A_PRODUCT = 7
 SALES_A_FLUSH = 400  # of PRODUCTS, on the other side of the topic
-COMMIT_RECORDS = 20_000  # settings.flush_records
+COMMIT_RECORDS = 20_000  # settings.flush_ms at the target rate
 TARGET, RATIO = 100_000, 1.3
 
 Key = tuple[bytes, ...]

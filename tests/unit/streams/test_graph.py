@@ -107,6 +107,7 @@ def test_one_product_alone_cannot_tell_which_of_its_values_is_the_reason(graph):
     assert graph.intent().status == "held"
     assert "one product" in graph.intent().reason
     graph.total(SHOES, b"x", SLIP, AUD, PREGNANT, LATER, n=4, payload=WHY)
+    graph.partition.commit()
     graph.stage.calm()
     assert graph.intent().status == "accepted"
 
