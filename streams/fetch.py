@@ -70,6 +70,9 @@ def unpack(found: Any, limit: int) -> list[Record]:
         CorruptRecordException: a batch whose checksum is wrong.
     """
     records: list[Record] = []
+    # aiokafka's generator and its owner hold each other, and with them all that was fetched: a
+    # worker that hardly ever collects garbage would keep every byte it reads.
+    found._records_iterator = None
     batches = found._records
     while len(records) < limit and batches.has_next():
         batch = batches.next_batch()

@@ -30,7 +30,7 @@ NewRun = Callable[[Settings, str, int], Run]
 
 _LOCK_PATIENCE_S = 8.0  # longer than a worker drains whose supervisor was killed
 _STATUS_S = 0.05
-_COLLECT_EVERY_S = 600.0
+_COLLECT_RESTING_S, _COLLECT_BUSY_S = 600.0, 3_600.0
 log = logging.getLogger(__name__)
 
 
@@ -121,7 +121,7 @@ async def _start(run: Run) -> None:
     await run.start()
     # What lives until the end is never looked at again; spans make many short-lived objects. The
     # caches are hundreds of MB of old ones: to look through them costs a busy worker a tenth of its
-    # time, so that is left for when it rests (`_tell`).
+    # time, so that is left for when it rests, or for once an hour (`_tell`).
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 1_000)
@@ -131,7 +131,8 @@ async def _tell(run: Run, settings: Settings, told: Status) -> None:
     file = status.status_file(settings, told.stage, told.slot)
     collected = time.monotonic()
     while True:
-        if told.rests and time.monotonic() - collected > _COLLECT_EVERY_S:
+        passed = time.monotonic() - collected
+        if passed > (_COLLECT_RESTING_S if told.rests else _COLLECT_BUSY_S):
             gc.collect()
             collected = time.monotonic()
         ready, held, rests = run.ready, run.held, run.rests

@@ -1,7 +1,9 @@
 """The private names of Faust and aiokafka that the transport stands on, and how spans are read."""
 
 import asyncio
+import gc
 import inspect
+import weakref
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from importlib.metadata import version
@@ -65,7 +67,8 @@ def source(thing: object) -> str:
         (FetchResult.has_more, "self._partition_records is not None"),
         (
             PartitionRecords.__init__,
-            "self._records self._check_crcs self._isolation_level self._aborted_producers self._tp",
+            "self._records self._check_crcs self._isolation_level self._aborted_producers self._tp "
+            "self._records_iterator = self._unpack_records()",
         ),
         (PartitionRecords._consume_aborted_up_to, "self._aborted_producers.add"),
         (PartitionRecords._contains_abort_marker, "ABORT_MARKER"),
@@ -213,6 +216,18 @@ def test_a_batch_with_a_wrong_checksum_is_refused():
     data[-1] ^= 1
     with pytest.raises(CorruptRecordException):
         unpack(fetched(bytes(data), 0), 10)
+
+
+def test_what_was_unpacked_goes_without_the_garbage_collector():
+    found = fetched(batch_bytes(0, [b"value"]), 0)
+    gone = weakref.ref(found)
+    gc.disable()
+    try:
+        unpack(found, 10)
+        del found
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def in_a_loop(test: Callable[[], Coroutine[None, None, None]]) -> Callable[[], None]:
