@@ -38,7 +38,7 @@ _PATIENCE_S, _IDLE_S = 2.0, 0.5
 _UNDER_WAY = 4
 _COLLECTED = 20_000
 _REPORT_S = 1.0
-_SHARE_S = 0.02
+_SHARE_S, _SHARE_WAITING_S = 0.02, 0.004
 _TAKEN_OVER_S = 5.0
 _DRAIN_S = 5.0
 
@@ -332,7 +332,7 @@ class RouteRun:
     async def _share(self) -> None:
         """The offsets that a restart begins at, and what ROUTE processes tell each other."""
         while (holdings := self._holdings) is not None:
-            await asyncio.sleep(_SHARE_S)
+            await asyncio.sleep(_SHARE_WAITING_S if self._app.alignment.holds else _SHARE_S)
             if holdings.ready and not self._app.rebalancing:
                 positions = holdings.positions()
                 if notes := self._sharing.notes(positions):

@@ -14,7 +14,7 @@ from faust.types import TP
 from streams.alignment import Alignment
 from streams.transport import Log
 
-_EVERY_S = 1.0
+_EVERY_S = 0.25
 _SHARE = 8
 _NEVER = -(1 << 62)
 
@@ -98,7 +98,7 @@ class Sharing:
     def notes(self, sent: Mapping[TP, int], *, at_once: bool = False) -> dict[TP, str]:
         """What to commit beside these offsets now; empty: nothing that matters is new.
 
-        Every second, and whenever somebody may be waiting for it. Offsets of partitions that were
+        Four times a second, and whenever somebody may be waiting for it. Offsets of partitions that were
         not read from yet are not committed: what was told of them before stands.
         """
         now = self._clock()
@@ -119,7 +119,7 @@ class Sharing:
         return bound - before >= self._step_ms
 
     async def hear(self, log: Log, ours: Collection[TP], *, at_once: bool = False) -> None:
-        """Ask Kafka what the others told: every second, and all the time while we wait."""
+        """Ask Kafka what the others told: now and then, and all the time while we wait."""
         others = self._partitions.difference(ours)
         if not others:
             self._alignment.others = {}

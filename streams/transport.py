@@ -27,7 +27,7 @@ from streams.lease import Lease
 
 _FETCH_WAIT_MS = 250
 """A fetch in flight that finds nothing must not keep new partitions waiting for long."""
-_HELD_S, _IDLE_S = 0.02, 0.2
+_HELD_S, _IDLE_S = 0.004, 0.2
 _logger = logging.getLogger("faust.spans")
 T = TypeVar("T")
 
