@@ -98,8 +98,8 @@ class Sharing:
     def notes(self, sent: Mapping[TP, int], *, at_once: bool = False) -> dict[TP, str]:
         """What to commit beside these offsets now; empty: nothing that matters is new.
 
-        Four times a second, and whenever somebody may be waiting for it. Offsets of partitions that were
-        not read from yet are not committed: what was told of them before stands.
+        Four times a second, and whenever somebody may be waiting for it. Offsets of partitions
+        that were not read from yet are not committed: what was told of them before stands.
         """
         now = self._clock()
         is_due = at_once or now - self._told_at >= _EVERY_S
