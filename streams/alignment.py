@@ -62,6 +62,7 @@ class Alignment:
         self._now_ms = now_ms
         self._seen_ms: dict[Hashable, int] = {}
         self._waiting_since: dict[Hashable, float] = {}
+        self._begun: float | None = None
         self._bounds: Mapping[Any, int | None] = {}
         self._unsent: dict[Hashable, deque[tuple[int, int]]] = {}
         self.others: Mapping[Hashable, int | None] = {}
@@ -116,6 +117,10 @@ class Alignment:
         neither waits nor holds others back.
         """
         now, others = self._clock(), self.others
+        if not any(source.fetched for source in sources.values()):
+            self._begun = None
+        elif self._begun is None:
+            self._begun = now
         self.begin_again([key for key in self._bounds if key not in sources])
         told = [each.at_ms for each in sources.values() if each.at_ms is not None]
         told += [bound for bound in others.values() if bound is not None]
@@ -124,7 +129,11 @@ class Alignment:
             key: self._bound(key, source, now, is_live=is_live) for key, source in sources.items()
         }
         self._bounds = bounds
-        lowest, second = self._two_lowest([*bounds.values(), *others.values()])
+        elsewhere: Iterable[int | None] = others.values()
+        if not is_live and not self._waited(now, 0.0, self._idle_s):
+            # Those who had nothing when they spoke may by now have what comes before ours.
+            elsewhere = [_NOTHING_SEEN if bound is None else bound for bound in elsewhere]
+        lowest, second = self._two_lowest([*bounds.values(), *elsewhere])
         chosen: dict[K, int | None] = {}
         for key, source in sources.items():
             if not source.fetched:
@@ -148,6 +157,10 @@ class Alignment:
         since = self._waiting_since.setdefault(key, now)
         if not source.behind and is_live:
             return None
-        if now - since > (self._patience_s if source.behind else self._idle_s):
+        if self._waited(now, since, self._patience_s if source.behind else self._idle_s):
             return None
         return self._seen_ms.get(key, _NOTHING_SEEN)
+
+    def _waited(self, now: float, since: float, limit_s: float) -> bool:
+        """Whether the time is over; it runs while somebody has something that could wait."""
+        return now - max(since, self._begun or 0.0) > limit_s

@@ -32,6 +32,34 @@ def test_a_source_at_its_end_is_waited_for_a_moment_while_times_are_old():
     assert aligned.choose(heads) == {"a": None}
 
 
+def test_a_source_that_was_empty_for_long_is_waited_for_when_a_backlog_begins():
+    now = [0.0]
+    aligned = alignment(0, now)
+    empty = Source(None, False, False)
+    assert aligned.choose({"a": empty, "b": empty}) == {}
+    now[0] = 60.0
+    heads = {"a": Source(100, True, True), "b": empty}
+    assert aligned.choose(heads) == {}
+    now[0] = 60.1
+    assert aligned.choose({**heads, "b": Source(50, True, True)}) == {"b": 100}
+
+
+def test_another_process_that_had_nothing_is_waited_for_when_a_backlog_begins():
+    now = [60.0]
+    aligned = alignment(0, now)
+    aligned.others = {"b": None}
+    assert aligned.choose({"a": Source(None, False, False)}) == {}
+    now[0] = 120.0
+    heads = {"a": Source(100, True, True)}
+    assert aligned.choose(heads) == {}
+    now[0] = 120.9
+    aligned.others = {"b": 50}
+    assert aligned.choose(heads) == {}
+    now[0] = 122.0
+    aligned.others = {"b": None}
+    assert aligned.choose(heads) == {"a": None}
+
+
 def test_nobody_waits_for_a_source_at_its_end_when_times_are_recent():
     heads = {"a": Source(100, True, True), "b": Source(None, False, False)}
     assert alignment(10, now_ms=110).choose(heads) == {"a": None}
