@@ -57,7 +57,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("asked", "a query's totals and spans, by product bought", "product", _SENT),
     Topic("together", "co-purchases with A's type, by B", "product", _SENT),
     Topic("claims", "totals of candidates", "head of the triple", _SENT),
-    Topic("facts", "a fact with its status", "head of the triple", _SENT),
+    Topic("facts", "a fact with its status", "fact id", _SENT),
     Topic("control", "claims of partitions, generations", None, "(stage, partition)"),
     Topic("verdicts", "a person's decision on a fact", "head of the triple", "fact, person"),
     Topic("erasures", "a shopper to be forgotten, with event time", None, "shopper"),

@@ -8,6 +8,7 @@ facts stay under the names seen, so a merge can be undone (rule 5).
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from topology.errors import TopologyError
@@ -171,6 +172,8 @@ class Questions:
     ) -> Page:
         """A node's facts, under all its names, each once; a page of at most `limit`.
 
+        A page has fewer, and a cursor, where 2,000 facts had to be looked at for it.
+
         Raises:
             BadNodeError: this is no node id.
             BadCursorError: `cursor` is not from a page of this question.
@@ -180,15 +183,18 @@ class Questions:
         places = [(name, side) for name in aliases for side in _SIDES[direction]]
         start, after = _read_cursor(cursor, len(places))
         items: list[Neighbor] = []
+        looked_at = 0
         for number in range(start, len(places)):
             name, side = places[number]
             for link in self._pages(name, side, relation, after):
-                if status not in ("any", link.status):
-                    continue
-                if self._is_told_before(aliases, name, side, link, status):
-                    continue
-                if len(items) == limit:
+                if len(items) == limit or looked_at == MAX_LOOKED_AT:
                     return Page(tuple(items), _cursor(number, after))
+                looked_at += 1
+                if status not in ("any", link.status) or self._is_told_before(
+                    aliases, name, side, link, status
+                ):
+                    after = link.key
+                    continue
                 fact = self._graph.fact(link.id)
                 if fact is not None:
                     other = self.aliases(link.other)[0]
@@ -256,7 +262,8 @@ class Questions:
         """Accepted entries that may answer a wish."""
         if not wish.types:
             for intent in sorted(wanted):
-                yield from self._accepted(self._pages(intent, "in", "", None))
+                pages = self._pages(intent, "in", "", None)
+                yield from self._accepted(islice(pages, MAX_LOOKED_AT))
             return
         for slug in wish.types:
             for kind in (slug, *self._ontology.ancestors(slug)):
@@ -271,7 +278,9 @@ class Questions:
             for intent in sorted(wanted):
                 for relation in relations:
                     for head in (f"concept:{kind}[", type_node(kind)):
-                        links = self._graph.links(intent, "in", relation, head, limit=_PAGE)
+                        links = self._graph.links(
+                            intent, "in", relation, head, limit=MAX_LOOKED_AT
+                        )
                         exact = head.endswith("[")
                         yield from self._accepted(
                             link for link in links if exact or link.other == head
@@ -281,9 +290,11 @@ class Questions:
             for value in sorted(named):
                 parsed = parse_node(value)
                 concept = concept_node(kind, parsed.space, parsed.name)
-                yield from self._accepted(self._pages(concept, "out", "", None))
+                pages = self._pages(concept, "out", "", None)
+                yield from self._accepted(islice(pages, MAX_LOOKED_AT))
             return
-        yield from self._accepted(self._pages(type_node(kind), "out", "", None))
+        pages = self._pages(type_node(kind), "out", "", None)
+        yield from self._accepted(islice(pages, MAX_LOOKED_AT))
         for link in self._graph.heads(f"concept:{kind}[", limit=MAX_LOOKED_AT):
             if link.status == ACCEPTED:
                 yield link

@@ -6,6 +6,7 @@ import pytest
 
 from tests.one_partition import small_ontology
 from tests.unit.topology.test_graph import fact
+from topology import query
 from topology.errors import BadFactError, BadNodeError
 from topology.graph import Graph
 from topology.query import BadCursorError, Questions, Wish
@@ -61,6 +62,24 @@ def test_a_type_and_an_intent_are_answered_with_the_values_its_buyers_want():
 def test_held_facts_are_never_an_answer():
     for wish in (Wish(("shoes",), (PREGNANT,)), Wish(("shoes",)), Wish(intents=(PREGNANT,))):
         assert {one.fact.status for one in SHOP.intents(wish)} == {"accepted"}
+
+
+def test_an_accepted_fact_behind_hundreds_of_held_ones_is_an_answer():
+    crowd = [
+        fact(f"concept:shoes[model=m{n:03}]", "used_for_aud", NURSE, "held") for n in range(400)
+    ]
+    asked = asking(*crowd, fact("concept:shoes[size=wide]", "used_for_aud", NURSE))
+    assert [one.value for one in asked.intents(Wish(("shoes",), (NURSE,)))] == ["wide"]
+
+
+def test_a_page_looks_at_so_many_facts_and_the_next_goes_on_there(monkeypatch):
+    monkeypatch.setattr(query, "MAX_LOOKED_AT", 100)
+    crowd = [fact("type:shoes", "used_with", f"type:t{n:03}", "held") for n in range(250)]
+    asked = asking(*crowd, fact("type:shoes", "used_with", "type:wanted"))
+    pages = [asked.neighbors("type:shoes", direction="out")]
+    while pages[-1].cursor:
+        pages.append(asked.neighbors("type:shoes", direction="out", cursor=pages[-1].cursor))
+    assert [[one.name for one in page.items] for page in pages] == [[], [], ["type:wanted"]]
 
 
 def test_types_above_are_not_asked_where_the_type_itself_answers():
