@@ -1,6 +1,7 @@
 """The totals of concepts that the products of one partition add to, and what stands behind them."""
 
 from collections import Counter
+from functools import partial
 
 from streams.messages import BOUGHT, WEIGHT
 from streams.ports import State
@@ -8,6 +9,7 @@ from streams.product_counts import (
     Intent,
     Meaning,
     Scope,
+    asked_scope,
     both_keys,
     bought_keys,
     intent_keys,
@@ -17,6 +19,8 @@ from streams.product_rows import decode_counted, encode_counted
 from streams.product_samples import PRODUCT, QUERY, Samples
 from streams.totals import Inbox, Outbox
 from streams.wire import join, split
+from topology.facts import type_node
+from topology.ontology import Ontology
 
 
 class Concepts:
@@ -26,9 +30,12 @@ class Concepts:
     its product; the caller says when either changes.
     """
 
-    def __init__(self, state: State, inbox: Inbox, outbox: Outbox, samples: Samples) -> None:
+    def __init__(
+        self, state: State, inbox: Inbox, outbox: Outbox, samples: Samples, ontology: Ontology
+    ) -> None:
         self._state, self._inbox, self._outbox = state, inbox, outbox
         self._samples = samples
+        self._above = partial(_above, ontology, {})
 
     def bought(self, scope: Scope, week: bytes, delta: int) -> None:
         """The purchases of a product of this scope have moved by `delta`."""
@@ -61,41 +68,48 @@ class Concepts:
         for meaning, sign, count in ((old, -1, old_n), (new, 1, n)):
             if count:
                 self._weigh(scope, meaning, week, sign * count * WEIGHT[kind])
+                asked = asked_scope(scope, meaning.types, self._above)
                 for intent in meaning.intents:
-                    self._stand(scope, intent, week, {meaning.query: sign}, node)
+                    self._stand(asked, intent, week, {meaning.query: sign}, node)
 
     def move(self, product: bytes, node: str, old: Scope, new: Scope) -> None:
         """All totals of the product now count for another scope."""
-        gone, come = old.without(new), new.without(old)
-        if not any(gone) and not any(come):
+        if old == new:
             return
+        gone, come = old.without(new), new.without(old)
         for key, n, _ in self._inbox.scan("bought", join(product, BOUGHT, b"")):
             week = split(key)[-1]
             self.bought(gone, week, -n)
             self.bought(come, week, n)
-        weights: Counter[tuple[Intent, bytes]] = Counter()
-        queries: dict[tuple[Intent, bytes], Counter[str]] = {}
+        weights: Counter[tuple[Meaning, bytes]] = Counter()
+        queries: dict[tuple[Meaning, bytes], Counter[str]] = {}
         for key, row in self._state.scan("counted", join(product, b"")):
             *_, kind, week = split(key)
             n, payload = decode_counted(row)
             meaning = meaning_of(payload)
             for intent in meaning.intents:
-                weights[intent, week] += n * WEIGHT[kind]
-                queries.setdefault((intent, week), Counter())[meaning.query] += 1
-        for (intent, week), weight in weights.items():
-            meant = Meaning(intents=(intent,))
-            counts = queries[intent, week]
-            self._weigh(gone, meant, week, -weight)
-            self._stand(gone, intent, week, {text: -n for text, n in counts.items()}, node)
-            self._weigh(come, meant, week, weight)
-            self._stand(come, intent, week, counts, node)
+                one = Meaning(intents=(intent,), types=meaning.types)
+                weights[one, week] += n * WEIGHT[kind]
+                queries.setdefault((one, week), Counter())[meaning.query] += 1
+        for (one, week), weight in weights.items():
+            was, now = (asked_scope(each, one.types, self._above) for each in (old, new))
+            counts = queries[one, week]
+            (intent,) = one.intents
+            for scope, sign in ((was.without(now), -1), (now.without(was), 1)):
+                self._add(scope, intent, week, sign * weight)
+                told = {text: sign * n for text, n in counts.items()}
+                self._stand(scope, intent, week, told, node)
 
     def _weigh(self, scope: Scope, meaning: Meaning, week: bytes, delta: int) -> None:
+        asked = asked_scope(scope, meaning.types, self._above)
         for intent in meaning.intents:
-            for key in intent_keys(scope, intent, week):
-                self._outbox.add("claims", key, delta)
-            for key in both_keys(scope, intent, week):
-                self._outbox.add("claims", key, delta)
+            self._add(asked, intent, week, delta)
+
+    def _add(self, scope: Scope, intent: Intent, week: bytes, delta: int) -> None:
+        for key in intent_keys(scope, intent, week):
+            self._outbox.add("claims", key, delta)
+        for key in both_keys(scope, intent, week):
+            self._outbox.add("claims", key, delta)
 
     def _stand(
         self, scope: Scope, intent: Intent, week: bytes, queries: dict[str, int], node: str
@@ -105,3 +119,15 @@ class Concepts:
             for text, delta in queries.items():
                 self._samples.move(key, QUERY, text, delta)
             self._samples.move(key, PRODUCT, node, sum(queries.values()))
+
+
+def _above(
+    ontology: Ontology, known: dict[bytes, frozenset[bytes]], kind: bytes
+) -> frozenset[bytes]:
+    """The type nodes above one."""
+    found = known.get(kind)
+    if found is None:
+        slug = kind.decode().removeprefix("type:")
+        slugs = ontology.ancestors(slug) if slug in ontology.types else ()  # of another ontology
+        found = known[kind] = frozenset(type_node(slug).encode() for slug in slugs)
+    return found

@@ -5,7 +5,7 @@ a total are n times one key each, so what changes is told as a difference: of n 
 `Scope`, or of the scope under the same n (`Scope.without`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -49,11 +49,40 @@ def scope_of(reading: Reading) -> Scope:
     return Scope(types, tuple((kind, value) for kind in types for value in values))
 
 
+def asked_scope(
+    scope: Scope, named: tuple[bytes, ...], above: Callable[[bytes], frozenset[bytes]]
+) -> Scope:
+    """Where of a product's scope the intents of a query count: at the types it names, and below.
+
+    Who asks for a frying pan for pancakes says nothing of what kitchen things are bought for: his
+    intent would make every value of frying pans one of kitchen things for pancakes. So of a product
+    of a type that was not named, too, nothing above the named ones counts; where a query names no
+    type, all do.
+
+    Args:
+        scope: of the product.
+        named: type nodes that the query names.
+        above: the type nodes above one.
+    """
+    if not named:
+        return scope
+    at = {kind for kind in named if kind in scope.types}
+    if at:
+        kept = {kind for kind in scope.types if kind in at or at & above(kind)}
+    else:
+        kept = set(scope.types).difference(*map(above, named))
+    return Scope(
+        tuple(kind for kind in scope.types if kind in kept),
+        tuple(pair for pair in scope.pairs if pair[0] in kept),
+    )
+
+
 class Meaning(NamedTuple):
-    """What of an `Asked` counts: the query's text, and each intent once."""
+    """What of an `Asked` counts: the query's text, each intent once, and the types it names."""
 
     query: str = ""
     intents: tuple[Intent, ...] = ()
+    types: tuple[bytes, ...] = ()
 
 
 @lru_cache(maxsize=1 << 14)
@@ -64,7 +93,8 @@ def meaning_of(payload: bytes) -> Meaning:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Meaning()
     intents = {(relation.encode(), node.encode()): None for relation, node, _ in asked.intents}
-    return Meaning(asked.query, tuple(intents))
+    types = tuple(type_node(slug).encode() for slug in asked.types)
+    return Meaning(asked.query, tuple(intents), types)
 
 
 def bought_keys(scope: Scope, week: bytes) -> Iterator[bytes]:

@@ -71,7 +71,8 @@ class Products:
         self._tally, self._read, self._reject = wiring.tally, wiring.read, wiring.reject
         self._settings, self._ontology = settings, ontology
         bundles = tuple(sorted({settings.tagging_bundle, settings.cleaning_bundle}))
-        self._concepts = Concepts(state, inbox, outbox, Samples(state, outbox, bundles))
+        samples = Samples(state, outbox, bundles)
+        self._concepts = Concepts(state, inbox, outbox, samples, ontology)
         self._pairs = Pairs(
             state, inbox, outbox, ontology, max_distance=settings.max_distance, floor=settings.floor
         )

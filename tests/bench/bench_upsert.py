@@ -32,7 +32,7 @@ from topology.scoring import ScoringSettings, step
 from topology.store.rocksdb import RocksStore, StoreMemory
 
 TYPES, VALUES, ATTRIBUTES, INTENTS = 300, 12, 4, 10
-FACTS_A_PRODUCT = 7
+FACTS_A_PRODUCT = 5.25  # 5 of the catalog; those of sales take 60 totals each to come about
 SALES_A_FLUSH = 400  # of PRODUCTS, on the other side of the topic
 COMMIT_RECORDS = 20_000  # settings.flush_ms at the target rate
 TARGET, RATIO = 100_000, 1.3
@@ -168,7 +168,7 @@ class Graph:
 
 def measure(facts: int, totals: int, folder: Path) -> dict[str, float]:
     """Build a graph of about so many facts and time so many totals on it."""
-    shop = Shop(max(facts // FACTS_A_PRODUCT, 1), seed=7)
+    shop = Shop(max(int(facts / FACTS_A_PRODUCT), 1), seed=7)
     graph = Graph(folder)
     batch: list[tuple[Key, int, bytes]] = []
     for told in shop.records():

@@ -42,6 +42,16 @@ ASKED = [
     ),
     Asked("red", (), (), (), "t"),
     *(
+        Asked(
+            f"{' '.join(types)} for nurses",
+            (("used_for_aud", "intent:audience/nurse", 1.0),),
+            types,
+            (),
+            "t",
+        )
+        for types in (("shoes",), ("boots",), ("running-shoes", "shoes"), ("mug",), ("fashion",))
+    ),
+    *(
         Asked(f"nurse {word}", (("used_for_aud", "intent:audience/nurse", 1.0),), (), (), "t")
         for word in ("clogs", "shoes", "mug", "gift", "wear", "red shoes")
     ),
@@ -180,10 +190,14 @@ class Oracle:
     def asked(self, key: tuple[bytes, ...], n: int, payload: bytes) -> None:
         product, _, kind, week = key
         said, weight = decode_asked(payload), n * (2 if kind == b"c" else 1)
+        types = self.reading(product).types
+        asked = [slug for slug in types if counts_for(slug, types, said.types)]
         for relation, intent, _ in said.intents:
-            for slug in self.reading(product).types:
+            for slug in asked:
                 self.add("claims", f"type:{slug}", "i", relation, intent, week, n=weight)
             for kind_node, value in self.concepts(product):
+                if kind_node.removeprefix("type:") not in asked:
+                    continue
                 parts = kind_node, "x", value, relation, intent, week
                 self.add("claims", *parts, n=weight)
                 name = (
@@ -219,6 +233,13 @@ class Oracle:
             elif kind == b"w" and other < product:
                 said = encode(With(here.type, there.type, distance, there.sales))
                 self.add("claims", node(head), "c", node(tail), week, n=n, payload=said)
+
+
+def counts_for(slug: str, types: tuple[str, ...], named: tuple[str, ...]) -> bool:
+    """Whether the intents of a query that names types count for one of the product's types."""
+    if set(types) & set(named):
+        return any(slug == name or name in ONTOLOGY.ancestors(slug) for name in named)
+    return not any(slug in ONTOLOGY.ancestors(name) for name in named)
 
 
 def node(product: bytes) -> str:
