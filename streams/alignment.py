@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 _NOTHING_SEEN = -(1 << 62)
+_LONG_S = 1e9
 
 
 class Source(NamedTuple):
@@ -62,7 +63,8 @@ class Alignment:
         self._now_ms = now_ms
         self._seen_ms: dict[Hashable, int] = {}
         self._waiting_since: dict[Hashable, float] = {}
-        self._begun: float | None = None
+        self._begun = 0.0
+        self._empty_since: float | None = -_LONG_S
         self._bounds: Mapping[Any, int | None] = {}
         self._unsent: dict[Hashable, deque[tuple[int, int]]] = {}
         self.others: Mapping[Hashable, int | None] = {}
@@ -118,9 +120,11 @@ class Alignment:
         """
         now, others = self._clock(), self.others
         if not any(source.fetched for source in sources.values()):
-            self._begun = None
-        elif self._begun is None:
-            self._begun = now
+            self._empty_since = now if self._empty_since is None else self._empty_since
+        elif self._empty_since is not None:
+            if now - self._empty_since > self._idle_s:  # a pause, and no gap between two fetches
+                self._begun = now
+            self._empty_since = None
         self.begin_again([key for key in self._bounds if key not in sources])
         told = [each.at_ms for each in sources.values() if each.at_ms is not None]
         told += [bound for bound in others.values() if bound is not None]
@@ -163,4 +167,4 @@ class Alignment:
 
     def _waited(self, now: float, since: float, limit_s: float) -> bool:
         """Whether the time is over; it runs while somebody has something that could wait."""
-        return now - max(since, self._begun or 0.0) > limit_s
+        return now - max(since, self._begun) > limit_s

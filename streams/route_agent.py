@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
 
 from streams import agents, connection, machine, metrics
@@ -338,7 +339,11 @@ class RouteRun:
                 if notes := self._sharing.notes(positions):
                     told = {tp: positions[tp] for tp in notes}
                     await self._app.consumer.report(told, notes)
-                await self._sharing.hear(self._app.consumer, positions)
+                try:
+                    await self._sharing.hear(self._app.consumer, positions)
+                except (KafkaError, ConsumerStoppedError) as error:
+                    # What was heard last stands: it makes us wait, at most a moment too long.
+                    log.info("what other processes have read is not known now: %s", error)
 
 
 def route_settings(settings: Settings, process: str) -> RouteSettings:

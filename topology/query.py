@@ -234,8 +234,9 @@ class Questions:
         """What people who wish this take, best first: concepts and values, each fact once.
 
         With types and intents: values of the type that its buyers with the intent prefer; where
-        the type has none, of the nearest type above it that has. With types alone: why people buy
-        them, or what is known of the values named. With intents alone: of every type.
+        the type has none, of the nearest type above it that has, or else of the types below it.
+        With types alone: why people buy them, or what is known of the values named. With intents
+        alone: of every type.
         Values the query names already are left out, unless they are all it names of the type.
 
         Raises:
@@ -271,6 +272,19 @@ class Questions:
                 if found:
                     yield from found
                     break
+            else:
+                yield from self._below(slug, wanted)
+
+    def _below(self, slug: str, wanted: set[str]) -> Iterator[Link]:
+        """What buyers of narrower types want.
+
+        Queries count for the types they name: a broad one that few ask for by name has little.
+        """
+        for intent in sorted(wanted):
+            for link in self._accepted(islice(self._pages(intent, "in", "", None), MAX_LOOKED_AT)):
+                head = parse_node(link.other)
+                if head.type and self._ontology.is_a(head.type, slug):
+                    yield link
 
     def _of_type(self, kind: str, wanted: set[str], named: set[str]) -> Iterator[Link]:
         if wanted:
@@ -278,9 +292,7 @@ class Questions:
             for intent in sorted(wanted):
                 for relation in relations:
                     for head in (f"concept:{kind}[", type_node(kind)):
-                        links = self._graph.links(
-                            intent, "in", relation, head, limit=MAX_LOOKED_AT
-                        )
+                        links = self._graph.links(intent, "in", relation, head, limit=MAX_LOOKED_AT)
                         exact = head.endswith("[")
                         yield from self._accepted(
                             link for link in links if exact or link.other == head

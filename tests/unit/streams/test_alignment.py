@@ -44,6 +44,19 @@ def test_a_source_that_was_empty_for_long_is_waited_for_when_a_backlog_begins():
     assert aligned.choose({**heads, "b": Source(50, True, True)}) == {"b": 100}
 
 
+def test_a_source_that_stays_empty_is_not_waited_for_again_while_the_others_flow():
+    now = [60.0]
+    aligned = alignment(0, now)
+    empty, full = Source(None, False, False), Source(100, True, True)
+    assert aligned.choose({"a": full, "b": empty}) == {}
+    now[0] = 61.1
+    assert aligned.choose({"a": full, "b": empty}) == {"a": None}
+    now[0] = 61.2
+    assert aligned.choose({"a": empty, "b": empty}) == {}
+    now[0] = 61.9
+    assert aligned.choose({"a": full, "b": empty}) == {"a": None}
+
+
 def test_another_process_that_had_nothing_is_waited_for_when_a_backlog_begins():
     now = [60.0]
     aligned = alignment(0, now)

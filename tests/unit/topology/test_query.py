@@ -91,6 +91,15 @@ def test_a_type_without_facts_is_answered_by_the_nearest_type_above():
     assert narrowed(Wish(("running-shoes",), (NURSE,))) == ["shoes[feature=slip-resistant]"]
 
 
+def test_a_broad_type_that_nobody_asked_for_by_name_is_answered_from_those_below():
+    shop = asking(
+        fact("concept:boots[feature=slip-resistant]", "used_for_aud", NURSE),
+        fact("concept:mug[color=red]", "used_for_aud", NURSE),
+        fact("product:1", "used_for_aud", NURSE),
+    )
+    assert [one.type for one in shop.intents(Wish(("fashion",), (NURSE,)))] == ["boots"]
+
+
 def test_an_intent_alone_is_answered_over_all_types():
     found = narrowed(Wish(intents=(PREGNANT,)))
     assert found[:3] == [
@@ -116,7 +125,7 @@ def test_a_type_and_a_value_are_answered_with_why_people_buy_these():
 
 
 def test_nothing_known_is_no_answer_and_no_node_is_an_error():
-    assert SHOP.intents(Wish(("kitchen",), (PREGNANT,))) == ()
+    assert SHOP.intents(Wish(("kitchen",), (NURSE,))) == ()
     assert SHOP.intents(Wish()) == ()
     with pytest.raises(BadNodeError):
         SHOP.intents(Wish(intents=("pregnant",)))
