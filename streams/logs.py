@@ -9,6 +9,19 @@ _QUIET = {"faust": logging.CRITICAL, "mode": logging.CRITICAL, "aiokafka": loggi
 """They say a lot that means nothing to an operator. What ends a worker is told by itself, once."""
 
 
+_PASSES = ("Group Coordinator Request failed: [Error 15]", "Heartbeat failed for group")
+"""What aiokafka says as an error or a warning and mends within a second: a group whose coordinator
+is still being made (any new graph), a rebalance (any new worker)."""
+
+
+def passes_by_itself(record: logging.LogRecord) -> bool:
+    """Whether a record tells of something that an operator need not know."""
+    if record.name != "aiokafka.consumer.group_coordinator":
+        return False
+    said = record.getMessage()
+    return said.startswith(_PASSES[0]) or (said.startswith(_PASSES[1]) and "rebalancing" in said)
+
+
 class JsonLines(logging.Formatter):
     """A record as one line of JSON: time, level, worker, logger, message, error."""
 
@@ -43,5 +56,6 @@ def set_up(worker: str, *, level: str, as_json: bool) -> None:
     handler.setFormatter(JsonLines(worker) if as_json else plain)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     if level != "debug":
+        handler.addFilter(lambda record: not passes_by_itself(record))
         for name, least in _QUIET.items():
             logging.getLogger(name).setLevel(least)
