@@ -57,7 +57,7 @@ class GraphStage:
 
     def __init__(self, wiring: Wiring, settings: ScoringSettings, ontology: Ontology) -> None:
         self._read, self._reject, self._tally = wiring.read, wiring.reject, wiring.tally
-        self._rows = Rows(wiring.state)
+        self._rows = Rows(wiring.state, cache_size=wiring.cache_rows)
         self._agenda = Agenda(wiring.state, self._rows.touch)
         self._facts = Facts(wiring)
         self._changed: dict[bytes, int] = {}

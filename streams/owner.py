@@ -73,7 +73,7 @@ class Start(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """What a stage is built from."""
+    """What a stage is built from; `cache_rows`: about how many rows of its own it may keep."""
 
     state: State
     inbox: Inbox
@@ -81,6 +81,7 @@ class Wiring(NamedTuple):
     tally: Counter[str]
     read: Callable[[str, int, Sequence[Record]], Iterator[Change]]
     reject: Callable[[str, int, Record, str, str], None]
+    cache_rows: int
 
 
 class Owner:
@@ -92,7 +93,7 @@ class Owner:
         build: makes the stage from its wiring.
         destinations: output topic -> partition count.
         topics: logical input topic -> full name, for dead letters.
-        cache_rows: totals kept decoded in memory, each way, between commits.
+        cache_rows: totals kept decoded in memory, each way, between commits, and rows of the stage.
     """
 
     def __init__(
@@ -119,7 +120,9 @@ class Owner:
         self.outbox = Outbox(state, destinations, partition, cache_size=cache_rows)
         self._stamp()
         self.stage = build(
-            Wiring(state, self.inbox, self.outbox, self.tally, self.changes, self.reject)
+            Wiring(
+                state, self.inbox, self.outbox, self.tally, self.changes, self.reject, cache_rows
+            )
         )
 
     def start(self, start: Start) -> bool:

@@ -47,7 +47,7 @@ from topology.ontology import Ontology
 from topology.wording import text_of
 
 _MAX_POSITION = 1 << 62
-_KNOWN_IN_MEMORY = 50_000
+_ROWS_A_READING = 4  # a reading with its scope takes as much memory as so many totals
 
 
 def build_products(settings: ProductSettings, ontology: Ontology) -> Callable[[Wiring], "Products"]:
@@ -80,6 +80,7 @@ class Products:
         self._stepped = Stepped(state)
         self._applied = 0
         self._known: dict[bytes, tuple[Reading, Scope]] = {}
+        self._known_limit = wiring.cache_rows // _ROWS_A_READING
         self._tagged: dict[Text, Tagged] = {}
         self._judged: dict[Claim, Judged] = {}
         self._waiting = len(state.scan("waiting"))
@@ -125,7 +126,7 @@ class Products:
         self._applied = 0
         self._tagged.clear()
         self._judged.clear()
-        if len(self._known) > _KNOWN_IN_MEMORY:
+        if len(self._known) > self._known_limit:
             self._known.clear()
 
     def calm(self) -> None:

@@ -65,7 +65,13 @@ class OnePartition:
         self.questions = 0
         self.store = MemoryStore(dict(durable or {}))
         self.owner = Owner(
-            name, 0, self.store, build, dict.fromkeys(self._made[2], 1), graph="test/1"
+            name,
+            0,
+            self.store,
+            build,
+            dict.fromkeys(self._made[2], 1),
+            graph="test/1",
+            cache_rows=8,
         )
         last = self.owner.kept.incarnation
         self.owner.start(Start(last + 1, last if last >= 0 else None, {}))
