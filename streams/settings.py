@@ -78,8 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         workers: stage -> processes.
         session_timeout_ms: wall time after which Kafka gives a silent worker's partitions away.
         allow_empty_store: an empty folder may take over a partition that has run before.
-        cache_rows: decoded totals that a worker process keeps, each way, and 4 times as many as
-            shoppers; shared out evenly over the partitions it is to hold.
+        cache_rows: decoded totals that a worker process keeps, each way, beside as many rows of
+            GRAPH or a quarter as many shoppers or products; shared out evenly over the partitions
+            it is to hold.
         state_cache_mb, write_buffer_mb: RocksDB memory of a worker process; the cache holds the
             write buffers too, so it must be larger.
         log_level, log_json: what workers print.
