@@ -74,7 +74,7 @@ train: $(VENV)/.train ## train both bundles again: make train DATA=folder
 locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
 	for name in cpu:cpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header $$(echo $${name#*:} | sed 's/[^,]*/--extra &/g; s/,/ /g') \
+	    --no-header $$(echo $${name#*:} | sed 's/[^,]*/--extra &/g; s/,/ /g') \
 	    pyproject.toml -o $(LOCKS)/$${name%%:*}.txt || exit 1; \
 	done
 

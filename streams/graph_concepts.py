@@ -14,8 +14,8 @@ import msgspec
 from streams.graph_agenda import Agenda
 from streams.graph_facts import Facts, Made
 from streams.graph_rows import WEEK_CHARS, Asked, Bought, Partner, Rows, Sum
+from streams.inbox import Inbox
 from streams.messages import Why, decode_why
-from streams.totals import Inbox
 from topology.facts import ACCEPTED, BEHAVIOUR, HELD, concept_node
 from topology.scoring import (
     ScoringSettings,

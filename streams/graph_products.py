@@ -12,8 +12,8 @@ import msgspec
 from streams.graph_agenda import Agenda
 from streams.graph_facts import Facts, Made
 from streams.graph_rows import WEEK_CHARS, Claims, Head, Partner, Rows, Sum
+from streams.inbox import Inbox
 from streams.messages import Claimed, With, decode_claimed, decode_with
-from streams.totals import Inbox
 from streams.wire import week_key
 from topology.claims import Told, weigh
 from topology.facts import BEHAVIOUR, CATALOG, HAS_ATTRIBUTE, HAS_TYPE, HELD

@@ -13,10 +13,11 @@ import msgspec
 from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import dead_letter
 from streams.errors import StateError
+from streams.inbox import Change, Inbox
 from streams.messages import is_key
+from streams.outbox import Outbox
 from streams.outcomes import DEAD_LETTER, STALE, USED
 from streams.ports import Answers, Message, Questions, Record, Stage, State
-from streams.totals import Change, Inbox, Outbox
 from streams.wire import BadMessageError, Marker, Sent, decode
 
 LAYOUT_VERSION = 1

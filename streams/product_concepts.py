@@ -3,7 +3,9 @@
 from collections import Counter
 from functools import partial
 
+from streams.inbox import Inbox
 from streams.messages import BOUGHT, WEIGHT
+from streams.outbox import Outbox
 from streams.ports import State
 from streams.product_counts import (
     Intent,
@@ -17,7 +19,6 @@ from streams.product_counts import (
 )
 from streams.product_rows import decode_counted, encode_counted
 from streams.product_samples import PRODUCT, QUERY, Samples
-from streams.totals import Inbox, Outbox
 from streams.wire import join, split
 from topology.facts import type_node
 from topology.ontology import Ontology

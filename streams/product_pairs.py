@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import msgspec
 
+from streams.inbox import Change, Inbox
 from streams.messages import (
     CO_BOUGHT,
     CO_TYPE,
@@ -23,9 +24,9 @@ from streams.messages import (
     decode_together,
     encode,
 )
+from streams.outbox import Outbox
 from streams.ports import State
 from streams.product_rows import decode_pair, decode_weeks, encode_pair
-from streams.totals import Change, Inbox, Outbox
 from streams.wire import join, split
 from topology.errors import BadNodeError
 from topology.facts import product_node, type_node

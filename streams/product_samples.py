@@ -11,9 +11,9 @@ from hashlib import blake2b
 
 from streams.errors import StateError
 from streams.messages import Why, decode_why, encode
+from streams.outbox import Outbox
 from streams.ports import State
 from streams.product_rows import decode_behind, encode_behind
-from streams.totals import Outbox
 from streams.wire import join
 
 QUERY, PRODUCT = b"q", b"p"

@@ -19,6 +19,7 @@ import msgspec
 from models_onnx.spans import Claim, Judged, Tagged, Text
 from streams.errors import StateError
 from streams.events import Product, decode_product
+from streams.inbox import Change
 from streams.messages import BOUGHT, CO_TYPE, FACT, USED_BY, WEIGHT, WITH, Together, encode
 from streams.outcomes import DUPLICATE, STALE, USED
 from streams.owner import Wiring
@@ -41,7 +42,6 @@ from streams.product_rows import (
 from streams.product_rows import TABLES as TABLES
 from streams.product_sales import CALM_SLICE, ROWS_A_TOTAL, SLICE, Stepped
 from streams.product_samples import Samples
-from streams.totals import Change
 from streams.wire import join, split
 from topology.ontology import Ontology
 from topology.wording import text_of

@@ -14,10 +14,10 @@ import msgspec
 
 from models_onnx.spans import Tagged, Text
 from streams.errors import SettingsError, StateError
+from streams.inbox import Change, Entry
 from streams.messages import ASKED, WEIGHT, Asked, encode
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
-from streams.totals import Change, Entry
 from streams.wire import join, split
 from topology import canonical
 from topology.ontology import Ontology

@@ -7,6 +7,7 @@ as its oracle): both leave a row's `standing` as `shopper_keys.standing_of` woul
 from collections import Counter
 from collections.abc import Sequence
 
+from streams.outbox import Outbox
 from streams.ports import State
 from streams.shopper_keys import ASKED_INFIX, QUERY_BYTES, Basket, Bought, standing_of, topic_of
 from streams.shopper_rows import (
@@ -21,7 +22,6 @@ from streams.shopper_rows import (
     unpack_week,
 )
 from streams.shopper_sessions import Open, Sessions, Step
-from streams.totals import Outbox
 from streams.weeks import WEEK_MS, week_from_key, week_of
 from streams.windows import CLICK, MINUTE_MS, PURCHASE, RETURN, SEARCH, WindowSettings, query_hash
 from topology.wording import normalise

@@ -153,7 +153,7 @@ async def _partitions(
     node = client.get_random_node()
     try:
         answer = await client.send(node, TopicsRequest(names))
-    except (IncompatibleBrokerVersion, NotImplementedError):  # before Kafka 2.8
+    except IncompatibleBrokerVersion:
         answer = await client.send(node, MetadataRequest(names, False))
     found = {}
     for topic in answer.to_object()["topics"]:

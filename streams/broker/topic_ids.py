@@ -5,6 +5,7 @@ Source: KIP-516 (topic identifiers), Kafka's MetadataRequest.json and MetadataRe
 
 from io import BytesIO
 
+from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -109,6 +110,17 @@ class TopicsRequest(Request[MetadataRequestV10]):  # type: ignore[misc]
 
     def __init__(self, names: list[str]):
         self._names = names
+
+    def prepare(self, versions: dict[int, tuple[int, int]]) -> MetadataRequestV10:
+        """The request for a broker that takes these versions of each kind of request.
+
+        Raises:
+            IncompatibleBrokerVersion: it is older than 2.8, the first that takes version 10.
+        """
+        lowest, highest = versions.get(self.API_KEY, (0, 0))
+        if not lowest <= MetadataRequestV10.API_VERSION <= highest:
+            raise IncompatibleBrokerVersion("the broker tells no topic ids: it is before Kafka 2.8")
+        return self.build(MetadataRequestV10)
 
     def build(self, request_struct_class: type[MetadataRequestV10]) -> MetadataRequestV10:
         topics: list[tuple[bytes, str, dict[int, bytes]]] = [

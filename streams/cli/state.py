@@ -11,9 +11,9 @@ import typer
 from streams.app import stage_folder
 from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
 from streams.errors import StateError
+from streams.inbox import Inbox
 from streams.owner import Kept, kept_of
 from streams.settings import STAGES, Settings
-from streams.totals import Inbox
 from topology.check import check
 from topology.digest import Digest
 from topology.graph import TABLES as GRAPH_TABLES

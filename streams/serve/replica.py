@@ -1,7 +1,7 @@
 """A copy of the graph, built from `graph.facts` alone: any number of them may read along. Pure.
 
 Facts and the offsets they were read up to are written in one batch, so a replica that is killed
-goes on where its last batch ended. It obeys the same protocol as the stages (`totals.Inbox`): the
+goes on where its last batch ended. It obeys the same protocol as the stages (`inbox.Inbox`): the
 newest of every sender counts, a marker ends what older incarnations left.
 """
 
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from streams.errors import StoreOwnerError
+from streams.inbox import Inbox
 from streams.ports import Record, State
-from streams.totals import Inbox
 from streams.wire import FACTS, BadMessageError, Marker, Sent, decode
 from topology.errors import BadFactError
 from topology.facts import Fact, decode_fact

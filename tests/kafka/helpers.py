@@ -17,13 +17,13 @@ from aiokafka.structs import TopicPartition
 from streams import status, wire
 from streams.app import StageRun, stage_folder
 from streams.broker import admin
+from streams.inbox import Inbox
 from streams.outcomes import USED
 from streams.owner import Kept, Wiring
 from streams.ports import Answers, Questions, Record
 from streams.settings import Settings
 from streams.stages import Bundles, StageSpec
 from streams.topics import Names, plan
-from streams.totals import Inbox
 from topology.store.memory import MemoryStore
 from topology.store.rocksdb import RocksStore
 

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaProducer
 from streams import wire
 from streams.broker import admin
 from streams.cli.state import folders, opened
+from streams.inbox import Inbox
 from streams.settings import STAGES, Settings
 from streams.topics import MAX_MESSAGE_BYTES, Names, Topic, TopicSpec, plan
-from streams.totals import Inbox
 from streams.worker import Supervisor, slots
 from tests.kafka.counts import Books, at_rest, keep_books
 from tests.kafka.helpers import read_all, wait_until

@@ -8,10 +8,11 @@ from random import Random
 
 import pytest
 
+from streams.inbox import Inbox
+from streams.outbox import Outbox
 from streams.owner import Owner
 from streams.products import Products
 from streams.shoppers import Shoppers
-from streams.totals import Inbox, Outbox
 from tests.simulation.cases import Case, expected, make_case
 from tests.simulation.run import wrong
 from tests.simulation.world import Process, World

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import StoreOwnerError
+from streams.outbox import Outbox
 from streams.ports import Message, Record
 from streams.serve.replica import Counts, Replica
-from streams.totals import Outbox
 from streams.wire import FACTS, Marker, encode_marker
 from tests.serve_graph import MemoryReader, a_fact, told
 from topology.check import check

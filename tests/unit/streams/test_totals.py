@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import StateError
-from streams.totals import Inbox, Outbox
+from streams.inbox import Inbox
+from streams.outbox import Outbox
 from streams.wire import Marker, Sent, decode
 from topology.store.memory import MemoryStore
 
