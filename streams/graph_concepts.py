@@ -16,6 +16,8 @@ from streams.graph_facts import Facts, Made
 from streams.graph_rows import WEEK_CHARS, Asked, Bought, Partner, Rows, Sum
 from streams.inbox import Inbox
 from streams.messages import Why, decode_why
+from streams.weeks import week_key
+from streams.wire import join
 from topology.facts import ACCEPTED, BEHAVIOUR, HELD, concept_node
 from topology.scoring import (
     ScoringSettings,
@@ -236,7 +238,7 @@ class Concepts:
         sample = _Sample()
         for key, weeks in rows:
             for week in weeks:
-                for entry in self._inbox.entries("claims", b"%s\0%05d" % (key, week)):
+                for entry in self._inbox.entries("claims", join(key, week_key(week))):
                     if entry.n and (why := _why(entry.payload)):
                         sample.queries.update(why.queries)
                         sample.products.update(why.products)

@@ -237,6 +237,7 @@ class Questions:
         the type has none, of the nearest type above it that has, or else of the types below it.
         With types alone: why people buy them, or what is known of the values named. With intents
         alone: of every type.
+
         Values the query names already are left out, unless they are all it names of the type.
 
         Raises:

@@ -81,6 +81,32 @@ def test_a_killed_worker_starts_again_at_once_and_all_end_together(
     assert [each.error for each in status.read_all(settings)] == ["", ""]
 
 
+def test_a_worker_that_is_killed_again_and_again_is_never_paused(
+    kafka: str, topic_prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    settings = test_settings(kafka, topic_prefix, tmp_path)
+    create_topics(settings)
+
+    async def then(supervisor: Supervisor) -> None:
+        killed = 0
+        for _ in range(3):
+
+            def again(killed: int = killed) -> bool:
+                told = supervisor.status()
+                return bool(told) and told[0].ready and told[0].pid != killed
+
+            await until(again)
+            killed = supervisor.status()[0].pid
+            os.kill(killed, signal.SIGKILL)
+        await until(lambda: supervisor.status()[0].pid != killed and supervisor.status()[0].ready)
+
+    code, supervisor = supervise(settings, "counting", then=then)
+    assert code == 0
+    assert supervisor.restarts == {Slot("counting", 0): 3}
+    said = [each.getMessage() for each in caplog.records if each.name == "streams.worker"]
+    assert said == ["counting-0 ended with -9; starting it again in 0.0 s"] * 3
+
+
 def test_workers_end_when_their_supervisor_is_killed(kafka: str, topic_prefix: str, tmp_path: Path):
     settings = test_settings(kafka, topic_prefix, tmp_path)
     create_topics(settings)
