@@ -5,7 +5,8 @@ ModelError
 ├── DeviceError      the device asked for is not the device to be had
 ├── InferenceError   onnxruntime raised while it ran
 ├── ShapeError       arrays disagree with the bundle's labels or with each other
-└── CodecError       stored bytes are not an answer of this version
+├── CodecError       stored bytes are not an answer of this version
+└── DataError        a file of a data set, or a mapping to one, is not of its format
 """
 
 
@@ -45,4 +46,11 @@ class CodecError(ModelError):
     """Bytes from a cache are no answer that this version can read.
 
     Operator: drop the answer cache; the answers are computed again.
+    """
+
+
+class DataError(ModelError):
+    """A file to measure on, or a published mapping, cannot be read as what it is said to be.
+
+    Operator: the message names file, line and field; mend it, or name the right `--set`.
     """

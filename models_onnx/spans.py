@@ -53,6 +53,14 @@ class Claim(msgspec.Struct, frozen=True):
     value: str
 
 
+class ValuePair(msgspec.Struct, frozen=True):
+    """Do `a` and `b` mean the same? As values of `attribute`, or, where that is "", at all."""
+
+    a: str
+    b: str
+    attribute: str = ""
+
+
 class Judged(msgspec.Struct, frozen=True, array_like=True):
     """How likely a claim is right, 0..1, and what follows from it."""
 

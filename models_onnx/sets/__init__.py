@@ -1,0 +1,1 @@
+"""Readers of the data sets that models are measured on, each in the set's own labels."""
