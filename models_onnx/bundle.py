@@ -7,7 +7,9 @@
 
 `bundle.toml`, schema 1: `schema`, `name`, `version`, `task` (tagging | cleaning), `precision`
 (int8 | fp32 | ...), `max_tokens`, `labels`, tables `thresholds` (name -> 0..1), `files`
-(file name -> sha256 in hex), `quality` (set -> figures) and a list `training_data`.
+(file name -> sha256 in hex), `sizes` (file name -> bytes, written on release), `quality` (set ->
+figures) and a list `training_data`. A released bundle has `golden.jsonl` (`golden`), and may have
+`seen.bin` (`seen`).
 """
 
 import hashlib
@@ -48,6 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
     training_data: tuple[TrainingData, ...]
     quality: dict[str, Any]
+    sizes: dict[str, int] = {}
 
 
 class Bundle(msgspec.Struct, frozen=True):

@@ -14,6 +14,9 @@
     [types]                      # optional: the set's names of product types -> ontology slug
     "Tshirts" = "t-shirts"
 
+    [attributes]                 # optional: the set's label -> our attribute, for claims
+    "baseColour" = "color"
+
 Letter case is ignored in `type`, `text` and `before`. A span that no rule fits is left out. Nothing
 of the texts that are measured is looked at: the mapping is a function of span, kind, text and type.
 """
@@ -46,6 +49,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     rule: list[_RuleEntry] = []
     join: list[str] = []
     types: dict[str, str] = {}
+    attributes: dict[str, str] = {}
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -81,6 +85,7 @@ class Mapping(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     join: frozenset[str]
     types: Table[str, str]
+    attributes: Table[str, str]
 
     def sources(self, label: str) -> frozenset[str]:
         """Our labels that may become the set's `label`."""
@@ -160,10 +165,12 @@ def parse(name: str, text: str) -> Mapping:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise DataError(f"{where}: {error}") from error
     rules = tuple(_rule(where, number, entry) for number, entry in enumerate(file.rule, 1))
-    named = {rule.to for rule in rules if rule.to} | set(file.join)
+    named = {rule.to for rule in rules if rule.to} | {*file.join, *file.attributes}
     if foreign := sorted(named - set(file.labels)):
         raise DataError(f"{where}: {', '.join(foreign)} not among the set's labels: correct it")
-    return Mapping(name, tuple(file.labels), rules, frozenset(file.join), file.types)
+    return Mapping(
+        name, tuple(file.labels), rules, frozenset(file.join), file.types, file.attributes
+    )
 
 
 def _rule(where: str, number: int, entry: _RuleEntry) -> Rule:

@@ -7,6 +7,7 @@ cleaning, pairs for synonyms. Where nothing could be divided by, a figure is nan
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.int64]
 Measure = Callable[[Floats], Floats]
+Item = TypeVar("Item", bound=Hashable)
 
 SAMPLES = 1000
 SEED = 20_240_601
@@ -50,14 +52,22 @@ class Counts(msgspec.Struct, frozen=True):
         Raises:
             ValueError: there is no such label.
         """
-        at = [self.labels.index(label)]
-        return Counts((label,), self.right[:, at], self.found[:, at], self.gold[:, at])
+        return self.of([label])
+
+    def of(self, labels: Sequence[str]) -> "Counts":
+        """The counts of these labels, in this order.
+
+        Raises:
+            ValueError: one of them does not occur.
+        """
+        at = [self.labels.index(label) for label in labels]
+        return Counts(tuple(labels), self.right[:, at], self.found[:, at], self.gold[:, at])
 
 
 def count(
-    gold: Sequence[Iterable[Hashable]],
-    found: Sequence[Iterable[Hashable]],
-    label_of: Callable[[Hashable], str] = lambda item: "",
+    gold: Sequence[Iterable[Item]],
+    found: Sequence[Iterable[Item]],
+    label_of: Callable[[Item], str] = lambda item: "",
 ) -> Counts:
     """Counts of the items of every row; equal items of one row count once.
 

@@ -61,6 +61,14 @@ class ValuePair(msgspec.Struct, frozen=True):
     attribute: str = ""
 
 
+class TypeAnswer(msgspec.Struct, frozen=True):
+    """What kind of thing a text is about: a node of the ontology, its name, and how sure, 0..1."""
+
+    id: str
+    name: str
+    score: float
+
+
 class Judged(msgspec.Struct, frozen=True, array_like=True):
     """How likely a claim is right, 0..1, and what follows from it."""
 

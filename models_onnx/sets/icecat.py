@@ -51,3 +51,15 @@ def read(path: Path) -> Iterator[Gold]:
         title = row.text("title")
         standing = [(label, v) for label, v in values(row) if stands_in(v, title)]
         yield Gold(text=title, kind="title", values=tuple(standing))
+
+
+def read_catalog(path: Path) -> Iterator[Gold]:
+    """The products of a file, in order, with all their values, in the title or not.
+
+    Raises:
+        DataError: a line is not of the format.
+    """
+    for row in lines.rows(path):
+        said = values(row)
+        kind = next((v for label, v in said if label == "product_type"), "")
+        yield Gold(text=row.text("title"), kind="title", type=kind, values=tuple(said))

@@ -39,6 +39,21 @@ def read(path: Path) -> Iterator[Gold]:
         yield Gold(text=title, kind="title", type=row.text(TYPE), values=tuple(standing))
 
 
+def read_catalog(path: Path) -> Iterator[Gold]:
+    """The products of a file, in order, with all their values, in the title or not.
+
+    Raises:
+        DataError: a line is not of the format.
+    """
+    for row in lines.rows(path):
+        yield Gold(
+            text=row.text("title"),
+            kind="title",
+            type=row.text(TYPE),
+            values=tuple(values(row)),
+        )
+
+
 def _forms(field: str, value: str) -> tuple[str, ...]:
     if field != TYPE:
         return (value,)

@@ -1,0 +1,1 @@
+"""What `cartograph model evaluate` measures, in the data sets' own labels."""
