@@ -2,6 +2,7 @@
 
     model.onnx      the graph and its weights
     tokenizer.json  vocabulary and rules of the Rust tokenizer
+    types.txt       product types that a tagger knows, a slug a line, the first empty: no type
     bundle.toml     name, version, task, labels, thresholds, sha256 of the files, data, quality
     BUNDLE.md       the same for a reader
 
@@ -25,6 +26,7 @@ from models_onnx.errors import BundleError
 SCHEMA = 1
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+TYPES_FILE = "types.txt"
 MANIFEST_FILE = "bundle.toml"
 
 

@@ -12,11 +12,20 @@ from pathlib import Path
 import msgspec
 
 from models_onnx.bundle import TrainingData
-from models_onnx.tagging import catalogs, lexicon, query_ner
+from models_onnx.tagging import icecat, lexicon, myntra, oa_mine, query_ner
 from models_onnx.tagging.examples import Labelled, distinct
+from models_onnx.tagging.finding import rows_of
 from models_onnx.tagging.grammar import Writer
 from models_onnx.tagging.lexicon import Lexicon
-from models_onnx.tagging.splits import for_validation, held_out, listed, normal, share
+from models_onnx.tagging.splits import (
+    VALIDATION_SHARE,
+    for_validation,
+    held_out,
+    listed,
+    normal,
+    share,
+)
+from models_onnx.tagging.types import TypeTable
 
 TRAINING_DATA = (
     TrainingData(
@@ -33,11 +42,20 @@ TRAINING_DATA = (
     ),
 )
 
-AN_EPOCH = {"query-ner": 1.0, "oa-mine": 2.0, "icecat": 2200, "myntra": 1800}
+AN_EPOCH = {
+    "query-ner": 1.0,
+    "oa-mine": 3.0,
+    "icecat": 2000,
+    "myntra": 1000,
+    "myntra-types": 2500,
+    "pricerunner": 400,
+    "names": 1000,
+}
 """Source -> how often an epoch shows it (up to 10), or how many rows of it."""
 
-GRAMMAR_AN_EPOCH = 13_000
+GRAMMAR_AN_EPOCH = 3_000
 VALIDATION_ROWS = 800
+OFFERS = 6_000
 
 _FOR_SOMEBODY = frozenset(
     listed("maternity, pregnancy, men's, women's, men, women, kids, children, girls, boys")
@@ -48,17 +66,21 @@ _NAME = re.compile(r"^  name: (.+)$", re.MULTILINE)
 
 
 class Corpus(msgspec.Struct, frozen=True):
-    """Training rows by source, validation rows by set, and what the generator needs."""
+    """Training rows by source, validation rows by set, and what the generator needs.
+
+    `table` has the product types to learn; `types` are phrases for the generator.
+    """
 
     train: dict[str, list[Labelled]]
     validation: dict[str, list[Labelled]]
     lexicon: Lexicon
     brands: list[str]
     types: list[str]
+    table: TypeTable
 
 
-def read(folder: Path) -> Corpus:
-    """The corpus in `folder`.
+def read(folder: Path, table: TypeTable) -> Corpus:
+    """The corpus in `folder`, its texts typed by `table`.
 
     Raises:
         OSError: a set is missing.
@@ -69,20 +91,26 @@ def read(folder: Path) -> Corpus:
     measured = {normal(row.text) for row in asked}
     train = {"query-ner": [row for row in distinct(queries) if normal(row.text) not in measured]}
     validation = {"query-ner": asked}
+    fashion = folder / "myntra-styles" / "products.jsonl.gz"
     for source, rows in (
-        ("oa-mine", list(catalogs.read_oa_mine(folder / "oa-mine" / "train.jsonl"))),
-        ("icecat", list(catalogs.read_icecat(folder / "icecat" / "products.jsonl.gz", words))),
-        (
-            "myntra",
-            list(catalogs.read_myntra(folder / "myntra-styles" / "products.jsonl.gz", words)),
-        ),
+        ("oa-mine", oa_mine.read(folder / "oa-mine" / "train.jsonl")),
+        ("icecat", icecat.read(folder / "icecat" / "products.jsonl.gz", words)),
+        ("myntra", myntra.read(fashion, words)),
     ):
-        train[source], validation[source] = _split(distinct(rows))
+        train[source], validation[source] = _split(distinct(list(rows)))
+    for parts in (train, validation):
+        for source, rows in parts.items():
+            parts[source] = [_typed(row, table) for row in rows]
+    typed = [r for r in myntra.types(fashion, table) if r.node]
+    train["myntra-types"] = [row for row in typed if not for_validation(row.text)]
+    validation["myntra-types"] = [row for row in typed if for_validation(row.text)]
+    train["pricerunner"] = list(_offers(folder / "pricerunner" / "offers.jsonl.gz", table))
+    train["names"] = list(table.rows())
     brands = sorted(
         {v for rows in train.values() for row in rows for k, v in row.values() if k == "brand"}
     )
     types = _types(folder / "shopify-taxonomy" / "data" / "categories")
-    corpus = Corpus(train, validation, words, brands, types)
+    corpus = Corpus(train, validation, words, brands, types, table)
     for unseen in (False, True):
         rng = random.Random(1000 + unseen)  # noqa: S311 - validation data, not secrets
         writer = Writer(words, rng, brands=brands, more_types=types, unseen=unseen)
@@ -96,13 +124,16 @@ def epoch(corpus: Corpus, number: int) -> list[Labelled]:
     rng = random.Random(number)  # noqa: S311 - training data, not secrets
     rows: list[Labelled] = []
     for source, amount in AN_EPOCH.items():
-        have = corpus.train[source]
+        have = corpus.train.get(source, [])
         if amount <= 10:
             rows += have * int(amount)
         else:
             rows += rng.sample(have, min(len(have), int(amount)))
     writer = Writer(corpus.lexicon, rng, brands=corpus.brands, more_types=corpus.types)
-    rows += writer.write(GRAMMAR_AN_EPOCH)
+    rows += (
+        msgspec.structs.replace(row, node=corpus.table.of_labels(row))
+        for row in writer.write(GRAMMAR_AN_EPOCH)
+    )
     rng.shuffle(rows)
     return rows
 
@@ -113,10 +144,47 @@ def _split(rows: list[Labelled]) -> tuple[list[Labelled], list[Labelled]]:
     validation: list[Labelled] = []
     for row in rows:
         brands = [v for k, v in row.values() if k == "brand"]
-        measure = for_validation(row.text) or any(held_out("brand", brand) for brand in brands)
+        measure = for_validation(row.text) or any(
+            held_out("brand", brand, part=VALIDATION_SHARE) for brand in brands
+        )
         (validation if measure else train).append(row)
     validation.sort(key=lambda row: share(row.text))
     return train, validation[:VALIDATION_ROWS]
+
+
+def _typed(row: Labelled, table: TypeTable) -> Labelled:
+    """The row with its node, and told as its type what the ontology calls that."""
+    node = _node(row, table)
+    name = row.type
+    if row.kind == "title":
+        known = node or (table.type_of(row.type) if row.type else None)
+        name = table.names[known][0] if known else row.type
+    return msgspec.structs.replace(row, node=node, type=name)
+
+
+def _node(row: Labelled, table: TypeTable) -> str | None:
+    if row.source == "oa-mine":
+        return table.of_set("oa-mine", row.type)
+    if row.source == "myntra":
+        return None  # learnt from "myntra-types", which has every title once
+    return table.of_labels(row)
+
+
+def _offers(path: Path, table: TypeTable) -> Iterator[Labelled]:
+    """Offers of ten product types, of which most titles name none: `OFFERS` of them."""
+    if not path.exists():
+        return
+    rows = [row for row in rows_of(path) if not for_validation(row["product_title"])]
+    for row in random.Random(0).sample(rows, min(OFFERS, len(rows))):  # noqa: S311
+        node = table.of_set("pricerunner", row["category_label"])
+        yield Labelled(
+            text=row["product_title"],
+            kind="title",
+            pieces=(),
+            source="pricerunner",
+            doubt=1.0,
+            node=node,
+        )
 
 
 def _types(folder: Path) -> list[str]:

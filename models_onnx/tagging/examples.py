@@ -5,9 +5,7 @@ import msgspec
 from models_onnx.spans import Kind
 from models_onnx.tagging.splits import normal
 from models_onnx.tokens import Encoded
-
-IGNORED = -100
-"""Label of a token that no loss is taken from."""
+from models_onnx.training import IGNORED as IGNORED
 
 
 class Piece(msgspec.Struct, frozen=True, order=True):
@@ -23,6 +21,8 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
 
     `doubt` is the chance that a word without a label is ignored instead of taken for "O":
     0 where people marked everything, more where a catalog only happened to name some values.
+    `node` is the product type's slug in the ontology: "" for a text that names no type, None where
+    nobody knows. A text without pieces teaches its type alone, unless it is `complete`.
     """
 
     text: str
@@ -31,6 +31,8 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     pieces: tuple[Piece, ...]
     source: str
     doubt: float = 0.0
+    node: str | None = None
+    complete: bool = True
 
     def value(self, piece: Piece) -> str:
         return self.text[piece.start : piece.end]

@@ -95,6 +95,10 @@ class Writer:
             return rng.choice(self._brands) if rng.random() < 0.6 else noise.brand_name(rng)
         return rng.choice(self._general[label])
 
+    def _segment(self, label: str, department: Department) -> Segment:
+        phrase = self._phrase(label, department)
+        return _model(phrase) if label == "model" else Segment(phrase, label)
+
     def _compose(self, label: str) -> str | None:
         rng, parts = self._rng, self._parts
         for first, second in (
@@ -127,8 +131,20 @@ class Writer:
         for label in rng.sample(
             department.has, min(len(department.has), rng.choice((0, 0, 1, 1, 2)))
         ):
-            segment = Segment(self._phrase(label, department), label)
-            if label in ("brand", "color", "material", "pattern", "style", "condition", "feature"):
+            segment = self._segment(label, department)
+            if label in (
+                "brand",
+                "color",
+                "material",
+                "pattern",
+                "style",
+                "shape",
+                "condition",
+                "feature",
+                "theme",
+                "origin",
+                "era",
+            ):
                 (before if rng.random() < 0.8 else after).append(segment)
             else:
                 (before if rng.random() < 0.3 else after).append(segment)
@@ -169,7 +185,7 @@ class Writer:
         name = rng.choice(("having", "having", "without", "that"))
         phrase = rng.choice(self._parts["feature", name])
         if name == "without":
-            after.append(Segment(f"without {phrase}", "feature"))
+            after.append(Segment(f"without {phrase}", "exclusion"))
         else:
             after += [Segment("with" if name == "having" else "that"), Segment(phrase, "feature")]
 
@@ -184,11 +200,11 @@ class Writer:
         if rng.random() < 0.2:
             segments.append(Segment(rng.choice(writing("phrases")["puff"])))
         if rng.random() < 0.25:
-            segments.append(Segment(noise.model_name(rng), "model"))
+            segments.append(_model(noise.model_name(rng)))
         has = [k for k in department.has if k not in ("brand", "model", "price")]
         tail: list[list[Segment]] = []
         for label in rng.sample(has, min(len(has), rng.choice((1, 2, 2, 3, 3, 4)))):
-            segment = Segment(self._phrase(label, department), label)
+            segment = self._segment(label, department)
             if rng.random() < 0.55:
                 segments.append(segment)
             else:
@@ -212,7 +228,17 @@ class Writer:
             ]
         elif rng.random() < 0.3:
             segments.append(Segment(self._phrase("quantity", department), "quantity"))
-        free = ("occasion", "style", "pattern", "material", "color", "season", "feature", "other")
+        free = (
+            "occasion",
+            "style",
+            "shape",
+            "pattern",
+            "material",
+            "color",
+            "season",
+            "feature",
+            "theme",
+        )
         chosen = rng.sample(free, rng.choice((1, 1, 2, 2, 3)))
         segments += [Segment(self._phrase(k, department), k) for k in chosen]
         return [*segments, Segment(self._inflected(kind), "product_type")]
@@ -252,3 +278,9 @@ class Writer:
         return Labelled(
             text=text, kind=what, type=hint, pieces=tuple(pieces), source=f"grammar-{what}"
         )
+
+
+def _model(name: str) -> Segment:
+    """A model's segment: one word with a digit in it is a part number, not a name."""
+    number = " " not in name and any(letter.isdigit() for letter in name)
+    return Segment(name, "part_number" if number else "model")

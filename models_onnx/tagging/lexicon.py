@@ -49,7 +49,7 @@ def load() -> Lexicon:
         for name, table in shops.items()
     )
     values = phrases.pop("values")
-    general = {("other" if k == "theme" else k): listed(v) for k, v in values.items()}
+    general = {label: listed(text) for label, text in values.items()}
     parts: dict[str, dict[str, tuple[str, ...]]] = {}
     for label, table in phrases.items():
         lists = {name: listed(text) for name, text in table.items()}

@@ -19,20 +19,20 @@ PLAIN = {
     "core_product_type": "product_type",
     "creator": "brand",
     "product_name": "model",
-    "product_number": "model",
+    "product_number": "part_number",
     "UoM": "size",
     "color": "color",
     "material": "material",
-    "quantity": "quantity",
     "price": "price",
-    "content": "other",
-    "origin": "other",
-    "time": "style",
+    "content": "theme",
+    "origin": "origin",
+    "time": "era",
 }
 """Kinds whose every span has one label of ours, but for the words in query_ner.toml."""
 
 REST = {
-    "shape": "style",
+    "quantity": "quantity",
+    "shape": "shape",
     "condition": "style",
     "occasion": "occasion",
     "department": "audience",
@@ -46,6 +46,9 @@ ACCESSORY = re.compile(
     r"wallet|mat|filter|ink|toner|cartridge|grip|remote|accessorie)s?\b"
 )
 """What is made for another thing: a model's name beside it says what it must fit."""
+
+PACK = re.compile(r"\b(?:packs?|pk|sets?|pairs?|cases?|box(?:es)?|lots?|twin|bundle|piece set)\b")
+"""Says how many packages, not how many things in one."""
 
 _PREPOSITION = re.compile(r"^(?:for|on|or)\s+(?:the\s+|a\s+|my\s+)?", re.IGNORECASE)
 
@@ -63,7 +66,9 @@ def label_of(kind: str, words: str, *, beside_accessory: bool = False) -> str:
     if kind == "product_name" and beside_accessory:
         return "compatibility"
     if kind == "condition" and words.startswith(("without", "no ", "not ")):
-        return "feature"
+        return "exclusion"
+    if kind == "quantity" and PACK.search(words):
+        return "pack"
     special = _mapped().get(kind, {}).get(words)
     return special or PLAIN.get(kind) or REST[kind]
 

@@ -42,11 +42,11 @@ EVERYDAY = frozenset(
 """Words that nobody meets for the first time: never held out."""
 
 
-def held_out(label: str, value: str) -> bool:
-    """Whether the generator, or for brands any source, keeps this value out of training."""
+def held_out(label: str, value: str, *, part: float = HELD_OUT_SHARE) -> bool:
+    """Whether this value is of the `part` (0..1) that is kept out of training."""
     if value.casefold() in EVERYDAY:
         return False
-    return share(f"{label}\0{normal(value)}") < HELD_OUT_SHARE
+    return share(f"{label}\0{normal(value)}") < part
 
 
 def for_validation(text: str) -> bool:

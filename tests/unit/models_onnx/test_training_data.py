@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models_onnx.labels import LABELS
-from models_onnx.tagging import catalogs, grammar, lexicon, query_ner, splits
+from models_onnx.tagging import grammar, icecat, lexicon, myntra, oa_mine, query_ner, splits
 from models_onnx.tagging.examples import Labelled, Piece, distinct, word_labels
 from models_onnx.tokens import Encoded
 
@@ -90,8 +90,11 @@ def test_labels_of_words_follow_the_pieces():
         ("modifier", "dogs", "audience"),
         ("modifier", "bluetooth", "feature"),
         ("shape", "mini", "size"),
-        ("shape", "long sleeve", "style"),
-        ("condition", "without batteries", "feature"),
+        ("shape", "long sleeve", "shape"),
+        ("condition", "without batteries", "exclusion"),
+        ("content", "star wars", "theme"),
+        ("quantity", "100 count", "quantity"),
+        ("quantity", "pack of 6", "pack"),
         ("condition", "refurbished", "condition"),
         ("color", "camo", "pattern"),
     ],
@@ -139,6 +142,6 @@ def test_query_ner_reads_whole_and_keeps_every_span():
 @pytest.mark.shared
 @shared
 def test_oa_mine_values_are_found_in_their_titles():
-    rows = list(catalogs.read_oa_mine(SHARED / "oa-mine" / "train.jsonl"))
+    rows = list(oa_mine.read(SHARED / "oa-mine" / "train.jsonl"))
     assert len(rows) == 1449
     assert sum(len(row.pieces) for row in rows) / len(rows) > 5

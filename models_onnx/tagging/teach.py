@@ -1,0 +1,161 @@
+"""Teachers: deep encoders trained on the same corpus, which then label any text for a small one.
+
+Two encoders of twelve layers, averaged, are better than either, and what they say of unlabelled
+and recombined texts carries more than the labels alone (measured: see the bundle's card).
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from models_onnx.labels import bio_labels
+from models_onnx.spans import Text
+from models_onnx.tagging import data
+from models_onnx.tagging.lessons import KEPT, Batch, Desk, Lesson, Soft, side_by_side
+from models_onnx.tagging.model import TaggerModel
+from models_onnx.tokens import Encoded, Tokens
+from models_onnx.training import sources, vocabulary
+from models_onnx.training.encoder import fill
+from models_onnx.training.fit import Plan, collate, fit
+
+MAX_TOKENS = 64
+MASKED_SHARE = 0.05
+TYPE_WEIGHT = 0.3
+"""Of the type's loss, beside that of a word's label."""
+
+SOURCES = ("e5-small-v2", "bge-small-en-v1.5")
+EPOCHS = 6
+_ASKED_AT_ONCE = 48
+
+Floats = npt.NDArray[np.float32]
+
+log = logging.getLogger(__name__)
+
+
+class Teacher:
+    """A trained deep model with its tokeniser."""
+
+    def __init__(self, model: TaggerModel, tokens: Tokens) -> None:
+        self.model = model.eval()
+        self._tokens = tokens
+
+    def chances(self, texts: Sequence[Text]) -> Iterator[tuple[int, Floats, Floats]]:
+        """(number of the text, label chances [words, labels], type chances [types]), any order."""
+        found = [self._tokens.encode_text(text) for text in texts]
+        order = sorted(range(len(found)), key=lambda i: len(found[i].ids))
+        for start in range(0, len(order), _ASKED_AT_ONCE):
+            part = order[start : start + _ASKED_AT_ONCE]
+            labels, types = self._ask([found[i] for i in part])
+            for line, number in enumerate(part):
+                firsts = [first for first, _, _ in found[number].words]
+                yield number, labels[line, firsts], types[line]
+
+    def _ask(self, found: Sequence[Encoded]) -> tuple[Floats, Floats]:
+        ids, mask, types, _ = collate([(one.ids, one.types, []) for one in found])
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            labels, nodes = self.model(ids, mask, types)
+        return labels.float().softmax(-1).numpy(), nodes.float().softmax(-1).numpy()
+
+
+def train(name: str, corpus: data.Corpus, *, epochs: int = EPOCHS, seed: int = 0) -> Teacher:
+    """A teacher on the encoder `name` (see `sources.load`)."""
+    torch.manual_seed(seed)
+    source = sources.load(name)
+    tokenizer = vocabulary.whole(source.tokenizer)
+    tokens = Tokens(tokenizer, max_tokens=MAX_TOKENS)
+    slugs = corpus.table.slugs()
+    words = tokenizer.get_vocab_size()
+    model = TaggerModel(words, source.layers, len(bio_labels()), len(slugs), drop=0.15)
+    fill(model.encoder, source.weights, range(words))
+    rng = np.random.default_rng(seed)
+    desk = Desk(tokens, slugs, rng)
+    size = 32
+    steps = epochs * (len(data.epoch(corpus, 1)) // size)
+    log.info("teacher %s: %d steps", name, steps)
+    fit(
+        model,
+        (
+            [desk.lesson(row) for row in data.epoch(corpus, number)]
+            for number in range(1, epochs + 1)
+        ),
+        Plan(steps, rate=2e-4, decay=0.9, size=size, warm_up=0.08, seed=seed),
+        lambda lessons: loss_of(model, lessons, tokenizer.token_to_id("[MASK]"), rng),
+        lambda lesson: len(lesson.ids),
+    )
+    return Teacher(model, tokens)
+
+
+def loss_of(
+    model: TaggerModel, lessons: Sequence[Lesson], mask_id: int, rng: np.random.Generator
+) -> torch.Tensor:
+    """Cross-entropy of labels and types; some words are masked so that context carries weight."""
+    batch = side_by_side(lessons, model.head.out_features, model.type_head.out_features)
+    with torch.autocast("cpu", torch.bfloat16):
+        labels, nodes = model(_masked(batch, mask_id, rng), batch.mask, batch.types)
+    loss = functional.cross_entropy(labels[batch.line, batch.place].float(), batch.labels)
+    if len(batch.typed):
+        typed = functional.cross_entropy(nodes[batch.typed].float(), batch.nodes)
+        loss = typed * TYPE_WEIGHT + (loss if len(batch.line) else 0.0)
+    return loss
+
+
+def _masked(batch: Batch, mask_id: int, rng: np.random.Generator) -> torch.Tensor:
+    """The ids, some of those of labelled words replaced by the mask."""
+    hide = (rng.random(len(batch.line)) < MASKED_SHARE) & (batch.labels[:, 0].numpy() < 0.5)
+    ids = batch.ids.clone()
+    ids[batch.line[hide], batch.place[hide]] = mask_id
+    return ids
+
+
+def soften(teachers: Sequence[Teacher], texts: Sequence[Text]) -> dict[Text, Soft]:
+    """What the teachers say of each text, averaged."""
+    asked = list(dict.fromkeys(texts))
+    answers: list[tuple[Floats, Floats] | None] = [None] * len(asked)
+    for teacher in teachers:
+        for number, labels, types in teacher.chances(asked):
+            before = answers[number]
+            if before is not None:
+                labels, types = before[0] + labels, before[1] + types
+            answers[number] = (labels, types)
+    return {
+        text: _kept(answer[0] / len(teachers), answer[1] / len(teachers))
+        for text, answer in zip(asked, answers, strict=True)
+        if answer is not None
+    }
+
+
+def _kept(labels: Floats, types: Floats) -> Soft:
+    columns = np.argsort(-labels, axis=-1)[:, :KEPT]
+    chances = np.take_along_axis(labels, columns, axis=-1)
+    chances /= chances.sum(-1, keepdims=True)
+    nodes = np.argsort(-types)[:KEPT]
+    said = types[nodes] / types[nodes].sum()
+    return Soft(
+        columns.astype(np.int16),
+        chances.astype(np.float16),
+        nodes.astype(np.int16),
+        said.astype(np.float16),
+    )
+
+
+def save(teacher: Teacher, path: Path) -> None:
+    """Write a teacher's weights, but not its word embeddings: `sources` has them."""
+    state = {k: v for k, v in teacher.model.state_dict().items() if k != "encoder.words.weight"}
+    torch.save(state, path)
+
+
+def load(name: str, path: Path, slugs: Sequence[str]) -> Teacher:
+    """The teacher that `save` wrote."""
+    source = sources.load(name)
+    tokenizer = vocabulary.whole(source.tokenizer)
+    words = tokenizer.get_vocab_size()
+    model = TaggerModel(words, source.layers, len(bio_labels()), len(slugs))
+    fill(model.encoder, source.weights, range(words))
+    state: Mapping[str, torch.Tensor] = torch.load(path, weights_only=True)
+    model.load_state_dict({**model.state_dict(), **state})
+    return Teacher(model, Tokens(tokenizer, max_tokens=MAX_TOKENS))

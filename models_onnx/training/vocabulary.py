@@ -1,0 +1,42 @@
+"""A tokeniser cut to the words that shops write."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from tokenizers import Tokenizer
+
+COMMON = 10_000
+"""BERT's uncased vocabulary is ordered by frequency: ids below this are kept in any case."""
+
+
+def whole(tokenizer: str) -> Tokenizer:
+    """The tokeniser of a pre-trained encoder, without its truncation and padding."""
+    table = json.loads(tokenizer)
+    table["truncation"] = table["padding"] = None
+    return Tokenizer.from_str(json.dumps(table))
+
+
+def cut(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any], list[int]]:
+    """BERT's tokeniser with the tokens of `texts` and the common ones, and their old ids."""
+    table = json.loads(tokenizer)
+    table["truncation"] = table["padding"] = None
+    full = Tokenizer.from_str(json.dumps(table))
+    word = {number: token for token, number in table["model"]["vocab"].items()}
+    kept = {i for i, w in word.items() if len(w.replace("##", "")) == 1}
+    kept |= {full.token_to_id(t) for t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")}
+    kept |= set(range(1996, COMMON))
+    for found in full.encode_batch(list(texts), add_special_tokens=False):
+        kept.update(found.ids)
+    order = [i for i in sorted(kept) if all(map(_latin, word[i]))]
+    new = {word[old]: i for i, old in enumerate(order)}
+    table["model"]["vocab"] = new
+    for token in table["added_tokens"]:
+        token["id"] = new[token["content"]]
+    for special in table["post_processor"]["special_tokens"].values():
+        special["ids"] = [new[token] for token in special["tokens"]]
+    return table, order
+
+
+def _latin(letter: str) -> bool:
+    return ord(letter) < 0x250 or letter in "–—‘’“”™®°×½¼€£"
