@@ -22,7 +22,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer
 
 from models_onnx import bundle as bundles
-from models_onnx import publish
+from models_onnx import graphs, publish
 from models_onnx.bundle import MODEL_FILE, TOKENIZER_FILE, Manifest
 from models_onnx.labels import bio_labels
 from models_onnx.runtime import INPUTS, open_session
@@ -187,7 +187,7 @@ def build(model: TaggerModel) -> Any:
 
 
 def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None:
-    """Write `model` with int8 weights per channel; the nodes in `keep` stay fp32."""
+    """Write `model` with int8 weights per channel, for the CPU; the nodes in `keep` stay fp32."""
     with TemporaryDirectory() as folder:
         full = Path(folder) / "fp32.onnx"
         onnx.save(model, full)
@@ -200,6 +200,9 @@ def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None
             nodes_to_exclude=list(keep),
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
         )
+    made = onnx.load(path)
+    graphs.split_norms(made)
+    onnx.save(made, path)
 
 
 def parity(model: TaggerModel, tokens: Tokens, path: Path, rows: Sequence[Labelled]) -> float:
