@@ -123,7 +123,7 @@ class FakeSession:
         fails_on: Collection[int] = (),
         memory: int | None = None,
         broken: bool = False,
-        next: Mapping[str, "FakeSession"] | None = None,  # noqa: A002
+        next: Mapping[str, "FakeSession"] | None = None,
     ) -> None:
         self.device = device
         self.fails_on, self.memory, self.broken = set(fails_on), memory, broken

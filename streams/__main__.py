@@ -2,7 +2,7 @@
 
 import typer
 
-from streams.cli import query, run, sample, serve, setup, state
+from streams.cli import query, reload, run, sample, serve, setup, state
 from streams.cli.demo import demo
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(run.source, name="source")
 app.add_typer(setup.config, name="config")
 app.add_typer(setup.ontology, name="ontology")
 app.add_typer(sample.sample, name="sample")
+app.add_typer(reload.model, name="model")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ _UNITS = ("oz", "cm", "inch", "ml", "GB", "kg")
 
 def titles(count: int, *, seed: int = 1, parts: tuple[int, int] = (2, 7)) -> list[str]:
     """`count` titles; `parts`: fewest and most attributes of one beside brand and type."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - made-up text, no secret
     return [_title(rng, rng.randint(*parts)) for _ in range(count)]
 
 
@@ -37,7 +37,7 @@ def of_length(
         seed: of the generator.
     """
     found: dict[str, Text] = {}
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - made-up text, no secret
     while len(found) < count:
         words = _title(rng, tokens).split()
         # About one token a word and a third: try the few lengths around it.

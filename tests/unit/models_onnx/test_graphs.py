@@ -55,7 +55,8 @@ def test_split_norms_give_the_same_tags_and_no_fused_norm_is_left(tmp_path, enco
         answers(SHIPPED / "model.onnx", encoded),
     )
     assert same_tags(made, before) >= 0.995
-    assert all(a[1] == pytest.approx(b[1], abs=0.05) for a, b in zip(made, before, strict=True))
+    off = [np.abs(a[1] - b[1]).mean() for a, b in zip(made, before, strict=True)]
+    assert np.mean(off) < 0.005
 
 
 def test_joined_norms_are_what_was_split():
