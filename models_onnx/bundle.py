@@ -69,6 +69,22 @@ class Bundle(msgspec.Struct, frozen=True):
     def tokenizer_path(self) -> Path:
         return self.folder / TOKENIZER_FILE
 
+    def types(self) -> tuple[str, ...]:
+        """The product types of a tagger's columns, the first "": none; () if it types nothing.
+
+        Raises:
+            BundleError: the file does not list each type once, after an empty line.
+        """
+        if TYPES_FILE not in self.manifest.files:
+            return ()
+        path = self.folder / TYPES_FILE
+        types = tuple(path.read_text(encoding="utf-8").split("\n")[:-1])
+        if not types or types[0] or len(set(types)) != len(types):
+            raise BundleError(
+                f"{path} lists a type twice or has no empty first line: fetch it anew"
+            )
+        return types
+
     @property
     def id(self) -> str:
         """The bundle's id when it runs on CPU, such as "tagging@0.1.0-int8-cpu"."""

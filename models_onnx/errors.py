@@ -1,12 +1,13 @@
 """What can go wrong with a model, and what the operator does about it.
 
 ModelError
-├── BundleError      the files on disk are not the bundle they claim to be
-├── DeviceError      the device asked for is not the device to be had
-├── InferenceError   onnxruntime raised while it ran
-├── ShapeError       arrays disagree with the bundle's labels or with each other
-├── CodecError       stored bytes are not an answer of this version
-└── DataError        a file of a data set, or a mapping to one, is not of its format
+├── BundleError          the files on disk are not the bundle they claim to be
+├── DeviceError          the device asked for is not the device to be had
+├── InferenceError       onnxruntime raised while it ran
+│   └── DeviceMemoryError  because the device's memory is full
+├── ShapeError           arrays disagree with the bundle's labels or with each other
+├── CodecError           stored bytes are not an answer of this version
+└── DataError            a file of a data set, or a mapping to one, is not of its format
 """
 
 
@@ -32,6 +33,13 @@ class InferenceError(ModelError):
     """Onnxruntime raised, also for a text known to be harmless: the session is broken.
 
     Operator: restart the worker; if it happens again the message names the cause (memory, driver).
+    """
+
+
+class DeviceMemoryError(InferenceError):
+    """The device has no memory left for a batch; smaller ones may still go.
+
+    Operator: nothing while it passes; else give the worker a device of its own.
     """
 
 

@@ -1,12 +1,17 @@
-"""Rule-based tagger and cleaner with the interface of the real ones, for tests and simulations.
+"""Rule-based tagger and cleaner, and a session that fails on demand, for tests and simulations.
 
-They know only the lexicon that the caller hands in (label -> phrases), need no files, no threads
-and no onnxruntime, and give the same answer every time.
+Tagger and cleaner know only the lexicon that the caller hands in (label -> phrases), need no files,
+no threads and no onnxruntime, and give the same answer every time.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
+import numpy as np
+
+from models_onnx.batching import Ids
+from models_onnx.errors import DeviceError, DeviceMemoryError, InferenceError
 from models_onnx.spans import HELD, Claim, Judged, Span, Tagged, Text
 
 Lexicon = Mapping[str, Iterable[str]]
@@ -92,6 +97,62 @@ class FakeCleaner:
         if any(_contains(title, other) for other in own if other != value):
             return Judged(0.05, "rejected")
         return Judged(0.9, "accepted") if value in own else HELD
+
+
+class FakeSession:
+    """A session whose answer for a text is the sum of its ids ("sum") and its ids ("echo").
+
+    Args:
+        device: "cpu" or "cuda".
+        fails_on: ids of tokens for which it raises.
+        memory: padded tokens of the largest call that it has memory for; None: any.
+        broken: it raises for everything.
+        next: what `reopen` gives by device; a device that is not there cannot be had.
+
+    Attributes:
+        shapes: of the calls so far, failed ones too.
+    """
+
+    outputs = ("sum", "echo")
+    per_token = frozenset({"echo"})
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        *,
+        fails_on: Collection[int] = (),
+        memory: int | None = None,
+        broken: bool = False,
+        next: Mapping[str, "FakeSession"] | None = None,
+    ) -> None:
+        self.device = device
+        self.fails_on, self.memory, self.broken = set(fails_on), memory, broken
+        self.shapes: list[tuple[int, ...]] = []
+        self._next = dict(next or {})
+
+    def run(self, ids: Ids, mask: Ids, types: Ids) -> list[Any]:
+        """See the class.
+
+        Raises:
+            DeviceMemoryError, InferenceError: as asked for, in onnxruntime's words.
+        """
+        del types
+        self.shapes.append(ids.shape)
+        if self.memory is not None and ids.size > self.memory:
+            raise DeviceMemoryError("model.onnx failed on cuda: Failed to allocate memory")
+        if self.broken or self.fails_on & set(np.unique(ids).tolist()):
+            raise InferenceError(f"model.onnx failed on {self.device}: CUDA failure 700")
+        return [(ids * mask).sum(axis=1), ids * mask]
+
+    def reopen(self, device: Literal["auto", "cpu", "cuda"]) -> "FakeSession":
+        """The next session on that device.
+
+        Raises:
+            DeviceError: there is none.
+        """
+        if device not in self._next:
+            raise DeviceError(f"no {device} here")
+        return self._next[device]
 
 
 def _words(text: str) -> tuple[str, ...]:

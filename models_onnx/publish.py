@@ -16,10 +16,15 @@ def write(
     folder: Path, manifest: Manifest, *, about: str, limits: str, examples: Sequence[str] = ()
 ) -> None:
     """Write the manifest, and the card: `about`, the manifest's facts, `examples`, `limits`."""
-    table = msgspec.to_builtins(manifest)
-    (folder / MANIFEST_FILE).write_text(to_toml(table), encoding="utf-8")
+    write_manifest(folder, manifest)
     text = card(manifest, about=about, limits=limits, examples=examples)
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `bundle.toml` alone."""
+    text = to_toml(msgspec.to_builtins(manifest))
+    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
 
 
 def to_toml(table: dict[str, Any]) -> str:

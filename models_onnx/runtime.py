@@ -7,22 +7,32 @@ Source of the rules: onnxruntime issues #17801, #23372, #23647; measured on 1.31
 
 import importlib.metadata
 import logging
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
 from models_onnx.batching import Ids
-from models_onnx.errors import DeviceError, InferenceError
+from models_onnx.errors import DeviceError, DeviceMemoryError, InferenceError, ShapeError
 
 Device = Literal["auto", "cpu", "cuda"]
 Array = npt.NDArray[np.generic]
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_UNFUSED = ("SkipLayerNormFusion",)
+"""Left out on CPU: its SkipLayerNormalization takes 20 us where Add and LayerNormalization take 4
+(13 tokens, 384 wide, onnxruntime 1.31.1)."""
+
+_NO_MEMORY = re.compile(
+    r"failed to allocate memory|out of memory|CUBLAS_STATUS_ALLOC_FAILED|bad_alloc", re.IGNORECASE
+)
+"""Full memory has no exception of its own (onnxruntime #16307): its words have to tell."""
 
 log = logging.getLogger(__name__)
 
@@ -30,30 +40,85 @@ log = logging.getLogger(__name__)
 class Session:
     """One loaded graph on one device. Thread-safe; `run` releases the GIL.
 
-    `device` is what was really got: "cpu" or "cuda".
+    Attributes:
+        device: what was really got: "cpu" or "cuda".
+        outputs: names of what the graph gives, in its order.
+        per_token: those with a second axis of tokens; the others have one row a text.
     """
 
-    def __init__(self, path: Path, session: ort.InferenceSession, device: str) -> None:
+    def __init__(self, path: Path, session: Any, device: str) -> None:
         self.path = path
         self.device = device
         self._session = session
         names = {i.name for i in session.get_inputs()}
         if names != set(INPUTS):
-            raise InferenceError(f"{path} takes {sorted(names)}, expected {sorted(INPUTS)}")
-        self.outputs = tuple(o.name for o in session.get_outputs())
+            raise ShapeError(
+                f"{path} takes {sorted(names)}, expected {sorted(INPUTS)}; fetch the bundle again"
+            )
+        axis = session.get_inputs()[0].shape[1]
+        found = session.get_outputs()
+        self.outputs: tuple[str, ...] = tuple(o.name for o in found)
+        self.per_token = frozenset(o.name for o in found if axis in o.shape[1:2])
 
     def run(self, ids: Ids, mask: Ids, types: Ids) -> list[Array]:
         """Every output of the graph, in the order of `outputs`.
 
         Raises:
+            DeviceMemoryError: no memory left for arrays of this shape.
             InferenceError: onnxruntime raised; its words are in the message.
         """
         try:
-            feed = dict(zip(INPUTS, (ids, mask, types), strict=True))
-            answer: list[Array] = self._session.run(None, feed)
+            answer = self._run({INPUTS[0]: ids, INPUTS[1]: mask, INPUTS[2]: types})
         except Exception as error:  # onnxruntime's exceptions share no base but Exception
-            raise InferenceError(f"{self.path.name} failed on {self.device}: {error}") from error
+            kind = DeviceMemoryError if _NO_MEMORY.search(str(error)) else InferenceError
+            raise kind(f"{self.path.name} failed on {self.device}: {error}") from error
         return answer
+
+    def reopen(self, device: Device) -> "Session":
+        """The same graph once more, on a device of the caller's choice; see `open_session`."""
+        return open_session(self.path, device=device)
+
+    def _run(self, feed: Mapping[str, Ids]) -> list[Array]:
+        answer: list[Array] = self._session.run(None, feed)
+        return answer
+
+
+class BoundSession(Session):
+    """A session whose arrays of one shape stay where they are on the device.
+
+    Inputs are copied into buffers that are kept for each shape, so that few shapes must occur.
+    Thread-safe: one batch runs at a time, while other threads may prepare the next.
+    """
+
+    def __init__(self, path: Path, session: Any, device: str) -> None:
+        super().__init__(path, session, device)
+        self._kept: dict[tuple[int, ...], tuple[Any, dict[str, Any]]] = {}
+        self._lock = threading.Lock()
+
+    def _run(self, feed: Mapping[str, Ids]) -> list[Array]:
+        shape = feed[INPUTS[0]].shape
+        with self._lock:
+            kept = self._kept.get(shape)
+            if kept is None:
+                kept = self._kept[shape] = self._bind(feed)
+            binding, inputs = kept
+            for name, array in feed.items():
+                inputs[name].update_inplace(array)
+            self._session.run_with_iobinding(binding)
+            answer: list[Array] = binding.copy_outputs_to_cpu()
+            return answer
+
+    def _bind(self, feed: Mapping[str, Ids]) -> tuple[Any, dict[str, Any]]:
+        binding = self._session.io_binding()
+        inputs = {
+            name: ort.OrtValue.ortvalue_from_numpy(array, self.device, 0)
+            for name, array in feed.items()
+        }
+        for name, value in inputs.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self.outputs:
+            binding.bind_output(name, self.device, 0)
+        return binding, inputs
 
 
 def open_session(path: Path, *, device: Device) -> Session:
@@ -65,18 +130,19 @@ def open_session(path: Path, *, device: Device) -> Session:
     Raises:
         DeviceError: see its docstring.
         InferenceError: onnxruntime cannot load the file.
+        ShapeError: the graph's inputs are not those of our models.
     """
     check_distributions()
     if device == "cpu":
-        return Session(path, _cpu(path), "cpu")
+        return Session(path, cpu_session(path), "cpu")
     if device == "cuda":
-        return Session(path, _cuda(path), "cuda")
+        return BoundSession(path, cuda_session(path), "cuda")
     if _CUDA in ort.get_available_providers():  # true wherever the GPU wheel is, GPU or not
         try:
-            return Session(path, _cuda(path), "cuda")
+            return BoundSession(path, cuda_session(path), "cuda")
         except DeviceError as error:
             log.warning("%s runs on the CPU: %s", path.parent.name, error)
-    return Session(path, _cpu(path), "cpu")
+    return Session(path, cpu_session(path), "cpu")
 
 
 def check_distributions(installed: Callable[[str], bool] | None = None) -> None:
@@ -93,33 +159,57 @@ def check_distributions(installed: Callable[[str], bool] | None = None) -> None:
         )
 
 
-def _is_installed(name: str) -> bool:
-    try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+def version() -> str:
+    """Of onnxruntime."""
+    return str(ort.__version__)
 
 
-def _options() -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    return options
+def has_cuda_provider() -> bool:
+    """Whether the GPU distribution is installed; whether a GPU is there, only a session tells."""
+    return _CUDA in ort.get_available_providers()
 
 
-def _cpu(path: Path) -> ort.InferenceSession:
+def assignment(session: Any) -> dict[str, int]:
+    """Nodes by execution provider, of a session that was made by `cuda_session`."""
+    found: dict[str, int] = {}
+    for part in session.get_provider_graph_assignment_info():
+        count = len(part.get_nodes())
+        found[part.ep_name] = found.get(part.ep_name, 0) + count
+    return found
+
+
+def cpu_session(path: Path) -> Any:
+    """An onnxruntime session on the CPU, one thread a call.
+
+    Raises:
+        InferenceError: onnxruntime cannot load the file.
+    """
     options = _options()
     # One thread a call: callers run many at once, and answers do not depend on a split of work.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=[_CPU])
+        return ort.InferenceSession(
+            str(path), options, providers=[_CPU], disabled_optimizers=list(_UNFUSED)
+        )
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
-        raise InferenceError(f"onnxruntime cannot load {path}: {error}") from error
+        raise InferenceError(
+            f"onnxruntime {ort.__version__} cannot load {path}: {error}; use the bundle and the "
+            "onnxruntime of one release"
+        ) from error
 
 
-def _cuda(path: Path) -> ort.InferenceSession:
+def cuda_session(path: Path, **changes: str) -> Any:
+    """An onnxruntime session with every node on CUDA.
+
+    Args:
+        path: a model that `make gpu-models` wrote; dynamic int8 has no CUDA kernels.
+        changes: further options of the CUDA provider, e.g. `gpu_mem_limit` in bytes.
+
+    Raises:
+        DeviceError: no CUDA, or a node that CUDA does not run.
+    """
     if _CUDA not in ort.get_available_providers():
         raise DeviceError(
             "CUDA was asked for, but this onnxruntime has no CUDA provider: "
@@ -129,14 +219,17 @@ def _cuda(path: Path) -> ort.InferenceSession:
         ort.preload_dlls()
     options = _options()
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    providers = [(_CUDA, {"arena_extend_strategy": "kSameAsRequested"})]
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    # kSameAsRequested: the default doubles the arena, up to most of the card (models of few MB).
+    wanted = {"arena_extend_strategy": "kSameAsRequested", **changes}
     try:
-        session = ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        session = ort.InferenceSession(
+            str(path), options, providers=[(_CUDA, wanted)], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime's exceptions share no base but Exception
         raise DeviceError(
-            f"CUDA cannot run every node of {path}: {error}; dynamic int8 files are for the CPU, "
-            "set the device to cpu or use a bundle exported for the GPU"
+            f"CUDA cannot run every node of {path}: {error}; dynamic int8 files are for the CPU: "
+            "convert them with `make gpu-models`, or set the device to cpu"
         ) from error
     session.disable_fallback()
     if _CUDA not in session.get_providers():
@@ -144,4 +237,26 @@ def _cuda(path: Path) -> ort.InferenceSession:
             f"onnxruntime loaded {path} on {session.get_providers()} although CUDA was asked for: "
             "check the driver and install the extra gpu with its cuda and cudnn parts"
         )
+    elsewhere = {name: count for name, count in assignment(session).items() if name != _CUDA}
+    if elsewhere:
+        raise DeviceError(
+            f"not every node of {path} is on CUDA ({elsewhere}): convert the model with "
+            "`make gpu-models` of this version, or set the device to cpu"
+        )
     return session
+
+
+def _options() -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    # int8 weights with DequantizeLinear become plain fp16 weights at load, on either device.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return options
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

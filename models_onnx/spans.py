@@ -36,9 +36,17 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Tagged(msgspec.Struct, frozen=True, array_like=True):
-    """The spans of one text, in text order, never overlapping; empty when nothing was found."""
+    """What a tagger says of one text.
+
+    Attributes:
+        spans: in text order, never overlapping; empty when nothing was found.
+        type: slug of the product type the text as a whole is about, "" for none or unsure.
+        type_score: how sure of it, 0..1; 0 with "".
+    """
 
     spans: tuple[Span, ...] = ()
+    type: str = ""
+    type_score: float = 0.0
 
 
 class Claim(msgspec.Struct, frozen=True):

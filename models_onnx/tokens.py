@@ -8,6 +8,7 @@ Token types: 0 for what is said about the text (kind, product type, claim), 1 fo
 """
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -51,6 +52,8 @@ class Tokens:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._max_tokens = max_tokens
+        # Kinds and types repeat: to tokenise them again costs a third of what the text itself does.
+        self._about = lru_cache(maxsize=4_096)(lambda said: self._plain(said)[:_PREFIX_TOKENS])
         self._cls, self._sep, self.pad = map(self._special, ("[CLS]", "[SEP]", "[PAD]"))
 
     @classmethod
@@ -66,7 +69,7 @@ class Tokens:
 
     def encode_text(self, text: Text) -> Encoded:
         """`[CLS] kind type [SEP] text [SEP]`; a long text loses its end."""
-        about = self._plain(f"{text.kind} {_printable(text.type[:MAX_CHARS])}")[:_PREFIX_TOKENS]
+        about = self._about(f"{text.kind} {_printable(text.type[:MAX_CHARS])}")
         return self._join([self._cls, *about, self._sep], text.text, mark=None)
 
     def encode_claim(self, claim: Claim) -> Encoded:

@@ -1,62 +1,74 @@
 """Encoded texts through a session, each answer a function of its own text alone.
 
-CPU: one unpadded text a call, spread over a thread pool. CUDA: fixed shapes, one call at a time.
+CPU: one unpadded text a call, spread over a thread pool. CUDA: fixed shapes, one call at a time,
+while other threads tokenise and read.
 """
 
 import asyncio
-import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from models_onnx import batching
-from models_onnx.batching import Batch, Ids
-from models_onnx.errors import InferenceError
-from models_onnx.runtime import Array
+from models_onnx.ladder import Ladder, Row, Runs, Watch
 from models_onnx.tokens import Encoded
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-Row = tuple[Array, ...]
-"""The outputs of the graph for one text, its padding not yet cut."""
 
-_MOST_IN_A_PART = 32
-"""Texts that one thread takes at a time: small, so that no thread is left with a long tail."""
+_MOST_IN_A_PART = {"cpu": 32, "cuda": batching.HEIGHTS[-1]}
+"""Texts that one thread takes at a time: few, so that no thread is left with a long tail; on a GPU
+as many as one call takes of one width."""
 
-log = logging.getLogger(__name__)
-
-
-class Runs(Protocol):
-    """A session, as `runtime.Session` is one."""
-
-    device: str
-
-    def run(self, ids: Ids, mask: Ids, types: Ids) -> list[Array]: ...
+__all__ = ["Row", "Runs", "Watch", "Workers"]
 
 
 class Workers:
     """A session and the threads that feed it.
 
-    `set_aside` counts texts for which onnxruntime raised while it still answered `probe`.
+    Args:
+        session: loaded.
+        probe: a harmless text.
+        pad: id of the padding token.
+        outputs: names of the outputs wanted, in the order of a `Row`; None: all.
+        longest: tokens of the longest text.
+        threads: that tokenise, read and, on CPU, run the model; by default one a core.
+
+    Raises:
+        InferenceError: the session cannot even run the probe.
+        ShapeError: outputs are missing or of other shapes than they should be.
     """
 
     def __init__(
-        self, session: Runs, *, probe: Encoded, pad: int, threads: int | None = None
+        self,
+        session: Runs,
+        *,
+        probe: Encoded,
+        pad: int,
+        outputs: Sequence[str] | None = None,
+        longest: int = batching.WIDTHS[-1],
+        threads: int | None = None,
     ) -> None:
-        """Run the probe once, so that a broken model fails at the start and not in the stream.
+        self._ladder = Ladder(session, probe=probe, pad=pad, outputs=outputs, longest=longest)
+        self._threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
+        self.warm = self._ladder.warm
 
-        Raises:
-            InferenceError: the session cannot even run the probe.
-        """
-        self.set_aside = 0
-        self._session = session
-        self._probe = probe
-        self._pad = pad
-        count = 1 if session.device == "cuda" else threads or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="model")
-        self._threads = count
-        self.warm = self._rows([probe])[0]
+    @property
+    def device(self) -> str:
+        """Where texts run now; it changes when a GPU fails for good."""
+        return self._ladder.device
+
+    @property
+    def set_aside(self) -> int:
+        """Texts so far for which onnxruntime raised while it still answered the probe."""
+        return self._ladder.set_aside
+
+    def observe(self, watch: Watch) -> None:
+        """Tell `watch` what happens from here on."""
+        self._ladder.watch = watch
 
     def map(
         self,
@@ -70,11 +82,13 @@ class Workers:
 
         Raises:
             InferenceError: the session is broken: it fails for the probe too.
+            ShapeError: the graph gave arrays of another shape.
         """
         parts = self._parts(items)
         if len(parts) < 2:
-            return self._part(items, encode, read)
-        done = self._pool.map(lambda part: self._part(part, encode, read), parts)
+            return self._part(items, encode, read, time.monotonic())
+        since = time.monotonic()
+        done = self._pool.map(lambda part: self._part(part, encode, read, since), parts)
         return [answer for part in done for answer in part]
 
     async def map_async(
@@ -84,9 +98,9 @@ class Workers:
         read: Callable[[In, Encoded, Row | None], Out],
     ) -> list[Out]:
         """As `map`, off the event loop."""
-        loop = asyncio.get_running_loop()
+        loop, since = asyncio.get_running_loop(), time.monotonic()
         waiting = [
-            loop.run_in_executor(self._pool, self._part, part, encode, read)
+            loop.run_in_executor(self._pool, self._part, part, encode, read, since)
             for part in self._parts(items)
         ]
         return [answer for part in await asyncio.gather(*waiting) for answer in part]
@@ -96,9 +110,10 @@ class Workers:
         self._pool.shutdown(wait=True)
 
     def _parts(self, items: Sequence[In]) -> list[Sequence[In]]:
-        size = min(_MOST_IN_A_PART, max(1, -(-len(items) // self._threads)))
-        if self._session.device == "cuda":
-            size = max(1, len(items))
+        most = _MOST_IN_A_PART[self.device]
+        # A GPU is better off with one large call than with as many small ones as threads.
+        share = -(-len(items) // self._threads) if self.device == "cpu" else most
+        size = min(most, max(1, share))
         return [items[start : start + size] for start in range(0, len(items), size)]
 
     def _part(
@@ -106,34 +121,20 @@ class Workers:
         items: Sequence[In],
         encode: Callable[[In], Encoded],
         read: Callable[[In, Encoded, Row | None], Out],
+        since: float,
     ) -> list[Out]:
+        if not items:
+            return []
+        begun = time.monotonic()
         encoded = [encode(item) for item in items]
-        rows = self._rows(encoded)
-        return [read(*one) for one in zip(items, encoded, rows, strict=True)]
-
-    def _rows(self, texts: Sequence[Encoded]) -> list[Row | None]:
-        lengths = [len(text.ids) for text in texts]
-        plan = batching.fixed if self._session.device == "cuda" else batching.alone
-        rows: list[Row | None] = [None] * len(texts)
-        for batch in plan(lengths):
-            for row, answer in zip(batch.rows, self._run(batch, texts), strict=True):
-                rows[row] = answer
-        return rows
-
-    def _run(self, batch: Batch, texts: Sequence[Encoded]) -> list[Row | None]:
-        try:
-            outputs = self._session.run(*batching.arrays(batch, texts, pad=self._pad))
-        except InferenceError:
-            return self._one_by_one(batch, texts)
-        return [tuple(output[i] for output in outputs) for i in range(len(batch.rows))]
-
-    def _one_by_one(self, batch: Batch, texts: Sequence[Encoded]) -> list[Row | None]:
-        """After a failure: find out whether the session or a text is to blame."""
-        probe = batching.alone([len(self._probe.ids)])[0]
-        self._session.run(*batching.arrays(probe, [self._probe], pad=self._pad))
-        if len(batch.rows) > 1:
-            single = [Batch((row,), 1, batch.width) for row in batch.rows]
-            return [self._run(one, texts)[0] for one in single]
-        self.set_aside += 1
-        log.warning("a text of %d tokens was set aside: the model fails on it", batch.width)
-        return [None]
+        lengths = [len(text.ids) for text in encoded]
+        rows = self._ladder.rows(encoded)
+        answers = [read(*one) for one in zip(items, encoded, rows, strict=True)]
+        self._ladder.watch.ran(
+            items=len(items),
+            tokens=sum(lengths),
+            padded=self._ladder.padded(lengths),
+            queued_s=begun - since,
+            ran_s=time.monotonic() - begun,
+        )
+        return answers

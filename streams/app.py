@@ -19,12 +19,13 @@ from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
+from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
 from streams.partition import Pace
 from streams.producer import Producer
 from streams.settings import Settings
 from streams.stages import StageSpec
-from streams.status import stage_folder
+from streams.status import ModelStatus, stage_folder
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
 from topology.store.rocksdb import RocksStore, StoreMemory
@@ -51,6 +52,9 @@ class Run(Protocol):
 
     @property
     def rests(self) -> bool: ...
+
+    @property
+    def models(self) -> ModelStatus: ...
 
     async def start(self) -> None: ...
 
@@ -100,6 +104,8 @@ class StageRun:
             spec.name, ratio=settings.dead_letter_ratio, minimum=settings.dead_letter_min
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._models: Models | None = None
+        self._exchange: Exchange | None = None
         self._holdings: Holdings | None = None
 
     @property
@@ -117,6 +123,11 @@ class StageRun:
     def rests(self) -> bool:
         """All that was read is committed, told and scored."""
         return self._holdings is not None and self._holdings.rests
+
+    @property
+    def models(self) -> ModelStatus:
+        """Bundles in use, and what became of the last request for another one."""
+        return self._exchange.status if self._exchange else ModelStatus()
 
     async def start(self) -> None:
         """Connect, claim, and begin to read.
@@ -145,6 +156,11 @@ class StageRun:
         )
         await asyncio.gather(self._producer.start(), self._control.start())
         self._holdings = self._new_holdings(topics)
+        if self._models is not None:
+            self._exchange = Exchange(
+                self._models, lambda bundles: spec.build(settings, bundles), self._holdings.rebuild
+            )
+            self._control.on_reload = self._exchange.ask
         instance = f"{settings.prefix}.{machine.folder_id(settings.data_dir)}.{worker}"
         self._app = agents.new_app(
             settings,
@@ -165,6 +181,7 @@ class StageRun:
                 ("flush", self._holdings.run()),
                 ("report", self._report()),
                 ("faust", watch_app(self._app)),
+                *([("models", self._exchange.run())] if self._exchange else []),
             )
         ]
         for task in self._tasks:

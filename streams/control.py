@@ -3,6 +3,9 @@
 A claim is a record with key `claim/<stage>/<partition>`; its offset is the incarnation that the
 claimer sends under. Every worker reads the whole topic (it is compacted, one partition) and goes
 on reading, so that it learns of a later claim for a partition that it holds.
+
+A record with key `reload/<task>` asks all workers that run then to load another bundle; who starts
+later loads what its settings name.
 """
 
 import asyncio
@@ -21,7 +24,7 @@ from streams.producer import Producer
 from streams.topics import Names
 
 TOPIC = "control"
-_PREFIX = b"claim/"
+_PREFIX, _RELOAD = b"claim/", b"reload/"
 _TIMEOUT_S = 30.0
 
 
@@ -30,6 +33,20 @@ class ClaimValue(msgspec.Struct, frozen=True):
 
     token: str
     worker: str
+
+
+class Reload(msgspec.Struct, frozen=True):
+    """Value of a request to load another bundle.
+
+    Attributes:
+        token: names the request, so that who asked finds the answers to it.
+        task: "tagging" or "cleaning".
+        folder: of the bundle, on every worker's machine; empty: the one that its settings name.
+    """
+
+    token: str
+    task: str
+    folder: str = ""
 
 
 class Claim(NamedTuple):
@@ -41,11 +58,17 @@ class Claim(NamedTuple):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ClaimValue).decode
+_decode_reload = msgspec.json.Decoder(Reload).decode
 
 
 def claim_key(stage: str, partition: int) -> bytes:
     """Key of a claim record."""
     return b"claim/%s/%d" % (stage.encode(), partition)
+
+
+def reload_record(request: Reload) -> tuple[bytes, bytes]:
+    """Key and value of a request to load another bundle."""
+    return _RELOAD + request.task.encode(), _encode(request)
 
 
 class Control:
@@ -84,6 +107,7 @@ class Control:
         self._changed = asyncio.Condition()
         self._following: asyncio.Task[None] | None = None
         self.on_failure: Callable[[BaseException], None] = lambda error: None
+        self.on_reload: Callable[[Reload], None] = lambda request: None
 
     async def start(self) -> None:
         """Read all claims there are, then follow.
@@ -153,7 +177,12 @@ class Control:
                 self._changed.notify_all()
 
     def _take(self, offset: int, key: bytes | None, value: bytes | None, *, told: bool) -> None:
-        if key is None or value is None or not key.startswith(_PREFIX):
+        if key is None or value is None:
+            return
+        if key.startswith(_RELOAD) and told:
+            with contextlib.suppress(msgspec.MsgspecError):  # not one of ours
+                self.on_reload(_decode_reload(value))
+        if not key.startswith(_PREFIX):
             return
         try:
             claim = _decode(value)

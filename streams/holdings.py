@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,10 @@ _LOCK_POLL_S = 0.05
 _CALM_S, _CALM_EVERY_S = 1.0, 60.0
 
 
+Build = Callable[[Wiring], Stage]
+"""Makes the stage of one partition."""
+
+
 class StagePlan(NamedTuple):
     """What a worker must know of its stage.
 
@@ -50,7 +55,7 @@ class StagePlan(NamedTuple):
     partitions: int
     graph: str
     topic_ids: Mapping[str, str]
-    build: Callable[[Wiring], Stage]
+    build: Build
     cache_rows: int = 200_000
 
 
@@ -209,6 +214,23 @@ class Holdings:
                 ):  # a calm is done in slices
                     await partition.calm()
 
+    async def rebuild(self, change: Callable[[], Build]) -> None:
+        """Between two batches of all partitions, change something and make the stages anew.
+
+        No question is with a model when `change` runs, and all that was answered is committed.
+
+        Args:
+            change: gives how stages are built from here on.
+        """
+        async with AsyncExitStack() as stack:
+            partitions = list(self._partitions.values())
+            saved = [await stack.enter_async_context(each.held()) for each in partitions]
+            build = change()
+            self.plan = self.plan._replace(build=build)
+            for partition, is_saved in zip(partitions, saved, strict=True):
+                if is_saved and partition.alive:
+                    partition.owner.restage(build)
+
     async def drain(self, timeout_s: float) -> None:
         """Commit and send what is in memory, as far as it goes in this time."""
         try:
@@ -293,6 +315,8 @@ class Holdings:
             boot=self._boot,
             allow_empty=self._allow_empty,
         )
+        if owner.build is not plan.build:  # the models were exchanged since it was opened
+            owner.restage(plan.build)
         again = owner.start(start)
         if again and begin.claim.last is not None:
             metrics.RESENDS.labels(plan.name).inc()

@@ -83,6 +83,71 @@ ANSWERS = Counter(
     "Answers to questions of a stage, by where they came from: memory, store, or the model.",
     ["task", "source"],
 )
+MODEL_REQUESTS = Counter(
+    "cartograph_model_requests_total",
+    "Calls of a model, many texts each: done, or failed, which ends the worker.",
+    ["task", "outcome"],
+)
+MODEL_WAITING = Gauge(
+    "cartograph_model_waiting_items",
+    "Questions that wait for a model now; at most 512 a partition. While they wait, nothing more "
+    "of their partition is read.",
+    ["task"],
+)
+MODEL_ITEMS = Counter("cartograph_model_items_total", "Texts and claims that were run.", ["task"])
+MODEL_BATCHES = Counter(
+    "cartograph_model_parts_total",
+    "Parts that a model's threads took; items by parts is the batch size.",
+    ["task"],
+)
+MODEL_TOKENS = Counter("cartograph_model_tokens_total", "Tokens that were run.", ["task"])
+MODEL_PADDED_TOKENS = Counter(
+    "cartograph_model_padded_tokens_total",
+    "Tokens that were run with padding. On CPU there is none.",
+    ["task"],
+)
+MODEL_QUEUE_SECONDS = Histogram(
+    "cartograph_model_queue_seconds",
+    "How long a part waited for a thread of its model. High: more threads, or a GPU.",
+    ["task"],
+    buckets=_SECONDS,
+)
+MODEL_RUN_SECONDS = Histogram(
+    "cartograph_model_run_seconds",
+    "A part from strings to answers, without waiting.",
+    ["task"],
+    buckets=_SECONDS,
+)
+MODEL_SET_ASIDE = Counter(
+    "cartograph_model_set_aside_total",
+    "Texts that a model failed on, answered with nothing. Any: read the log, report the bundle.",
+    ["task"],
+)
+MODEL_OUT_OF_MEMORY = Counter(
+    "cartograph_model_out_of_memory_total",
+    "Batches that did not fit a GPU's memory and were halved. Often: it is shared.",
+    ["task"],
+)
+MODEL_FALLBACKS = Counter(
+    "cartograph_model_fallbacks_total",
+    "Sessions that were given up: rebuilt on the same device, or cpu for good.",
+    ["task", "reason"],
+)
+MODEL_DEVICE = Gauge(
+    "cartograph_model_device",
+    "1 for the device that a model runs on, beside the one that was wanted.",
+    ["task", "device", "wanted"],
+)
+MODEL_INFO = Gauge(
+    "cartograph_model_info",
+    "1 for each bundle that this process loaded, 0 once another took its place.",
+    ["task", "bundle", "sha256"],
+)
+MODEL_RELOADS = Counter(
+    "cartograph_model_reloads_total",
+    "Bundles that were to be exchanged: done, same, unused, or failed, which leaves the old one.",
+    ["task", "outcome"],
+)
 STORE_BYTES = Gauge(
     "cartograph_store_bytes", "Size of the stores of this process on disk.", ["stage"]
 )

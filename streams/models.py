@@ -3,16 +3,18 @@
 An answer is a function of text, kind, type and bundle (DESIGN, rule 7), so it may be kept for ever
 under a hash of these: in memory for the process, and in the asking partition's own store, where it
 is committed with the state that follows from it.
+
+A model is exchanged while the worker runs in two steps: `prepare` loads and checks the new one
+while the old one goes on, `Prepared.swap` puts it in place when no question is being answered.
 """
 
 import asyncio
-import hashlib
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from models_onnx.cleaning.cleaner import Cleaner
+from models_onnx.errors import BundleError
 from models_onnx.runtime import Device
 from models_onnx.spans import (
     Claim,
@@ -25,16 +27,15 @@ from models_onnx.spans import (
     encode_tagged,
 )
 from models_onnx.tagging.tagger import Tagger
-from streams import metrics
-from streams.answers import ANSWERS, Answered
+from streams.answers import Answered
+from streams.asking import Asking, claim_key, text_key
 from streams.errors import StateError
+from streams.model_watch import ModelWatch
 from streams.ports import Answers, Questions, State
 from streams.settings import Settings
 
-_REMEMBERED = 100_000
-_AT_ONCE = 512
-"""Questions of one call: few enough that a rebalance does not wait long for an answer."""
 Task = Literal["tagging", "cleaning"]
+TASKS: tuple[Task, ...] = ("tagging", "cleaning")
 Q = TypeVar("Q", Text, Claim)
 A = TypeVar("A", Tagged, Judged)
 
@@ -42,7 +43,8 @@ A = TypeVar("A", Tagged, Judged)
 class AsyncTagger(Protocol):
     """A tagger that answers off the event loop."""
 
-    bundle_id: str
+    @property
+    def bundle_id(self) -> str: ...
 
     async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]: ...
 
@@ -52,7 +54,8 @@ class AsyncTagger(Protocol):
 class AsyncCleaner(Protocol):
     """A cleaner that answers off the event loop."""
 
-    bundle_id: str
+    @property
+    def bundle_id(self) -> str: ...
 
     @property
     def attributes(self) -> frozenset[str]: ...
@@ -74,44 +77,84 @@ class Bundles(NamedTuple):
     cleaning: str = ""
     judges: frozenset[str] = frozenset()
 
-
-def text_key(text: Text, bundle_id: str) -> bytes:
-    """Under what a tagged text is kept, 16 bytes."""
-    return _hashed("t", text.text, text.kind, text.type, bundle_id)
-
-
-def claim_key(claim: Claim, bundle_id: str) -> bytes:
-    """Under what a judged claim is kept, 16 bytes."""
-    return _hashed("c", claim.text, claim.type, claim.attribute, claim.value, bundle_id)
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Those that there are."""
+        return tuple(each for each in (self.tagging, self.cleaning) if each)
 
 
-def _hashed(*parts: str) -> bytes:
-    # Lengths in front: no two lists of parts may run together into the same bytes.
-    told = b"".join(b"%d:%s" % (len(part), part) for part in map(str.encode, parts))
-    return hashlib.blake2b(told, digest_size=16).digest()
+Model = AsyncTagger | AsyncCleaner
+
+
+class Loaded(NamedTuple):
+    """A model, the folder and files (name -> sha256) that it is of, and what watches it."""
+
+    model: Model
+    folder: Path
+    files: Mapping[str, str]
+    watch: ModelWatch | None = None
+
+
+Load = Callable[[Task, Path | None], Loaded]
+"""Makes the model of a task from a bundle folder; None: the one that the settings name."""
+
+
+class Prepared(NamedTuple):
+    """A model that is loaded and checked; `swap` puts it in place and gives the old one to close.
+
+    Until then the old one answers. Call `swap` when no question is being answered, and close what
+    it gives: that waits for threads, so not on the event loop.
+    """
+
+    task: Task
+    bundle_id: str
+    swap: Callable[[], Model]
+    drop: Callable[[], None]
+
+
+def _nothing_more(task: Task, model: Model, folder: Path) -> None:
+    del task, model, folder
+
+
+Verify = Callable[[Task, Model, Path], None]
+"""Raises BundleError if a model that was just loaded does not answer as its bundle says."""
 
 
 class Models:
-    """A tagger and a cleaner, and what they answered; None: the stage never asks that one."""
+    """A tagger and a cleaner, and what they answered; None: the stage never asks that one.
 
-    def __init__(self, tagger: AsyncTagger | None, cleaner: AsyncCleaner | None) -> None:
-        self._closers = [model.close for model in (tagger, cleaner) if model is not None]
-        self.bundles = Bundles(
-            tagger.bundle_id if tagger else "",
-            cleaner.bundle_id if cleaner else "",
-            cleaner.attributes if cleaner else frozenset(),
-        )
-        self._texts = _Asking[Text, Tagged](
+    Args:
+        tagger, cleaner: loaded.
+        load: makes another one, for `prepare`.
+        verify: asks a new one its golden inputs.
+        of: what the models are of, by task, as far as it is known.
+    """
+
+    def __init__(
+        self,
+        tagger: AsyncTagger | None,
+        cleaner: AsyncCleaner | None,
+        *,
+        load: Load | None = None,
+        verify: Verify = _nothing_more,
+        of: Mapping[Task, Loaded] | None = None,
+    ) -> None:
+        self._tagger, self._cleaner = tagger, cleaner
+        self._load, self._verify = load, verify
+        self._of: dict[Task, Loaded] = dict(of or {})
+        self._texts = Asking[Text, Tagged](
             "tagging",
-            lambda text: text_key(text, self.bundles[0]),
-            tagger.tag_async if tagger else _nobody,
+            lambda: self.bundles.tagging,
+            text_key,
+            self._tag,
             encode_tagged,
             decode_tagged,
         )
-        self._claims = _Asking[Claim, Judged](
+        self._claims = Asking[Claim, Judged](
             "cleaning",
-            lambda claim: claim_key(claim, self.bundles[1]),
-            cleaner.judge_async if cleaner else _nobody,
+            lambda: self.bundles.cleaning,
+            claim_key,
+            self._judge,
             encode_judged,
             decode_judged,
         )
@@ -127,14 +170,33 @@ class Models:
         Raises:
             ModelError: a bundle is changed or missing, or its device cannot be had.
         """
-        device: Device = settings.device  # type: ignore[assignment]
-        threads = settings.model_threads or None
-        tagger = cleaner = None
-        if "tagging" in tasks:
-            tagger = Tagger.load(settings.tagging_bundle, device=device, threads=threads)
-        if "cleaning" in tasks:
-            cleaner = Cleaner.load(settings.cleaning_bundle, device=device, threads=threads)
-        return cls(tagger, cleaner)
+
+        def load(task: Task, folder: Path | None) -> Loaded:
+            return load_model(settings, task, folder)
+
+        of = {task: load(task, None) for task in tasks}
+        tagger, cleaner = (of[task].model if task in of else None for task in TASKS)
+        return cls(tagger, cleaner, load=load, of=of)  # type: ignore[arg-type]
+
+    @property
+    def bundles(self) -> Bundles:
+        """Who answers now: another id after a swap, and after a GPU was given up."""
+        tagger, cleaner = self._tagger, self._cleaner
+        return Bundles(
+            tagger.bundle_id if tagger else "",
+            cleaner.bundle_id if cleaner else "",
+            cleaner.attributes if cleaner else frozenset(),
+        )
+
+    def asks(self, task: Task) -> bool:
+        """Whether the worker's stage asks the model of this task."""
+        return (self._tagger if task == "tagging" else self._cleaner) is not None
+
+    @property
+    def degraded(self) -> str:
+        """A sentence where a model does not run where it was loaded; empty: all do."""
+        watches = [each.watch for each in self._of.values() if each.watch]
+        return "; ".join(each.degraded for each in watches if each.degraded)
 
     async def answer(self, questions: Questions, state: State) -> Answered:
         """Answer all questions of one partition; `state` is read before the first await only."""
@@ -144,91 +206,103 @@ class Models:
         judged, claims = await self._claims.answer(questions.claims, known_claims)
         return Answered(Answers(tagged, judged), [*texts, *claims])
 
+    async def prepare(self, task: Task, folder: Path | None) -> Prepared | None:
+        """Load and check another bundle while the present one goes on answering.
+
+        Args:
+            task: which model.
+            folder: of the bundle; None: the one that the settings name, which may have changed.
+
+        Returns:
+            None if the very same files are in use already.
+
+        Raises:
+            ModelError: it cannot take over, and why; the present one stays.
+        """
+        old = self._tagger if task == "tagging" else self._cleaner
+        if old is None or self._load is None:
+            return None
+        loaded = await asyncio.to_thread(self._load, task, folder)
+        new = loaded.model
+        try:
+            if self._is_in_use(task, loaded, old):
+                new.close()
+                return None
+            await asyncio.to_thread(self._verify, task, new, loaded.folder)
+        except BaseException:
+            new.close()
+            raise
+        return Prepared(task, new.bundle_id, lambda: self._swap(task, loaded), new.close)
+
     def close(self) -> None:
         """End the models' threads."""
-        for close in self._closers:
-            close()
+        for model in (self._tagger, self._cleaner):
+            if model is not None:
+                model.close()
+
+    def _is_in_use(self, task: Task, loaded: Loaded, old: Model) -> bool:
+        """Whether these are the files in use.
+
+        Raises:
+            BundleError: they are not, but have their id.
+        """
+        if loaded.model.bundle_id != old.bundle_id:
+            return False
+        if task in self._of and loaded.files == self._of[task].files:
+            return True
+        raise BundleError(
+            f"{loaded.folder} has the id of the bundle in use, {old.bundle_id}, but other files: "
+            "answers are kept under that id; give it a version of its own"
+        )
+
+    def _swap(self, task: Task, loaded: Loaded) -> Model:
+        old = self._tagger if task == "tagging" else self._cleaner
+        if old is None:
+            raise StateError(f"there was no {task} model to swap: a bug, please report it")
+        if task == "tagging":
+            self._tagger = loaded.model  # type: ignore[assignment]
+        else:
+            self._cleaner = loaded.model  # type: ignore[assignment]
+        before = self._of.get(task)
+        if before is not None and before.watch is not None:
+            before.watch.retire()
+        self._of[task] = loaded
+        return old
+
+    async def _tag(self, texts: Sequence[Text]) -> list[Tagged]:
+        if self._tagger is None:
+            raise _undeclared(texts[0])
+        return await self._tagger.tag_async(texts)
+
+    async def _judge(self, claims: Sequence[Claim]) -> list[Judged]:
+        if self._cleaner is None:
+            raise _undeclared(claims[0])
+        return await self._cleaner.judge_async(claims)
 
 
-async def _nobody(questions: Sequence[Q]) -> list[A]:
-    raise StateError(
-        f"a stage asks a model that it did not declare ({questions[0]!r}): a bug, please report it"
+def load_model(settings: Settings, task: Task, folder: Path | None = None) -> Loaded:
+    """The model of a task, of a folder or, by default, of the settings, with its metrics.
+
+    Raises:
+        ModelError: the bundle is changed or missing, or its device cannot be had.
+    """
+    device: Device = settings.device  # type: ignore[assignment]
+    threads = settings.model_threads or None
+    made: Tagger | Cleaner
+    if task == "tagging":
+        made = Tagger.load(folder or settings.tagging_bundle, device=device, threads=threads)
+    else:
+        made = Cleaner.load(folder or settings.cleaning_bundle, device=device, threads=threads)
+    watch = ModelWatch(task, made.device, device, made.bundle)
+    if isinstance(made, Tagger):
+        made.observe(watch)
+    return Loaded(made, made.bundle.folder, made.bundle.manifest.files, watch)
+
+
+def _undeclared(question: object) -> StateError:
+    return StateError(
+        f"a stage asks a model that it did not declare ({question!r}): a bug, please report it"
     )
 
 
-class _Asking(Generic[Q, A]):
-    """One model with its memory; a question that is being answered is not asked again."""
-
-    def __init__(
-        self,
-        name: str,
-        key: Callable[[Q], bytes],
-        ask: Callable[[Sequence[Q]], Awaitable[list[A]]],
-        encode: Callable[[A], bytes],
-        decode: Callable[[bytes], A],
-    ) -> None:
-        self._key: Callable[[Q], bytes] = key
-        self._ask: Callable[[Sequence[Q]], Awaitable[list[A]]] = ask
-        self._encode: Callable[[A], bytes] = encode
-        self._decode: Callable[[bytes], A] = decode
-        self._remembered: OrderedDict[bytes, A] = OrderedDict()
-        self._asked: dict[bytes, asyncio.Future[A]] = {}
-        self._seconds = metrics.INFERENCE_SECONDS.labels(name)
-        self._counts = {
-            source: metrics.ANSWERS.labels(name, source) for source in ("memory", "store", "model")
-        }
-
-    def known(self, questions: Sequence[Q], state: State) -> dict[Q, A]:
-        """Answers that the partition's store has."""
-        found: dict[Q, A] = {}
-        for question in questions:
-            row = state.get(ANSWERS, self._key(question))
-            if row is not None:
-                found[question] = self._decode(row)
-        self._counts["store"].inc(len(found))
-        return found
-
-    async def answer(
-        self, questions: Sequence[Q], known: dict[Q, A]
-    ) -> tuple[dict[Q, A], list[tuple[bytes, bytes]]]:
-        """All answers, and rows for what the asking store did not have."""
-        answers = dict(known)
-        keys = {each: self._key(each) for each in questions if each not in known}
-        remembered = [each for each, key in keys.items() if key in self._remembered]
-        for each in remembered:
-            answers[each] = self._remembered[keys[each]]
-            self._remembered.move_to_end(keys[each])
-        self._counts["memory"].inc(len(remembered))
-        missing = {each: key for each, key in keys.items() if each not in answers}
-        waiting = {each: self._asked[key] for each, key in missing.items() if key in self._asked}
-        new = [(each, key) for each, key in missing.items() if key not in self._asked]
-        for place in range(0, len(new), _AT_ONCE):
-            answers.update(await self._ask_model(new[place : place + _AT_ONCE]))
-        for each, future in waiting.items():
-            answers[each] = await asyncio.shield(future)
-        return answers, [(key, self._encode(answers[each])) for each, key in keys.items()]
-
-    async def _ask_model(self, new: list[tuple[Q, bytes]]) -> dict[Q, A]:
-        loop = asyncio.get_running_loop()
-        futures: dict[bytes, asyncio.Future[A]] = {key: loop.create_future() for _, key in new}
-        self._asked.update(futures)
-        begun = time.monotonic()
-        try:
-            told = await self._ask([each for each, _ in new])
-        except BaseException as error:
-            for future in futures.values():
-                future.set_exception(error)
-                future.exception()  # seen: it may be that nobody else waits
-            raise
-        finally:
-            for key in futures:
-                del self._asked[key]
-        self._seconds.observe(time.monotonic() - begun)
-        self._counts["model"].inc(len(new))
-        answers: dict[Q, A] = {}
-        for (each, key), answer in zip(new, told, strict=True):
-            answers[each] = self._remembered[key] = answer
-            futures[key].set_result(answer)
-        while len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
-        return answers
+__all__ = ["Bundles", "Loaded", "Models", "Prepared", "Task", "claim_key", "text_key"]

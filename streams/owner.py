@@ -120,11 +120,16 @@ class Owner:
         self.inbox = Inbox(state, cache_size=cache_rows, is_key=is_key)
         self.outbox = Outbox(state, destinations, partition, cache_size=cache_rows)
         self._stamp()
-        self.stage = build(
-            Wiring(
-                state, self.inbox, self.outbox, self.tally, self.changes, self.reject, cache_rows
-            )
+        self._wiring = Wiring(
+            state, self.inbox, self.outbox, self.tally, self.changes, self.reject, cache_rows
         )
+        self.build = build
+        self.stage = build(self._wiring)
+
+    def restage(self, build: Callable[[Wiring], Stage]) -> None:
+        """Make the stage anew, right after a `commit`: what it knows is in the store."""
+        self.build = build
+        self.stage = build(self._wiring)
 
     def start(self, start: Start) -> bool:
         """Take the incarnation of a claim and commit it; True if everything is sent again.

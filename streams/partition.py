@@ -8,7 +8,8 @@ every `await` the partition may have been taken away; `alive` says so.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
 from streams import metrics
@@ -150,6 +151,12 @@ class Partition:
         """All that was read is committed, told and acknowledged, and nothing waits for a calm."""
         told = self._dirty_since is None and self.owner.outbox.idle
         return told and self.owner.stage.is_idle
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[bool]:
+        """Nothing is applied or asked meanwhile; True if all that was is committed."""
+        async with self._lock:
+            yield self.alive and await self._save()
 
     async def drain(self) -> None:
         """Before a wanted end: commit, and send all that there is."""

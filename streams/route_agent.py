@@ -29,6 +29,7 @@ from streams.producer import Producer
 from streams.route import Route, RouteSettings
 from streams.route_sharing import Sharing
 from streams.settings import Settings
+from streams.status import ModelStatus
 from streams.topics import Names
 from streams.transport import Log, SpanApp
 
@@ -217,6 +218,8 @@ class RouteRun:
         settings: with sources and secret.
         slot: which of ROUTE's workers on this data folder, 0 or more.
     """
+
+    models = ModelStatus()  # it asks none
 
     def __init__(self, settings: Settings, slot: int) -> None:
         self.settings, self.slot = settings, slot

@@ -8,6 +8,24 @@ import msgspec
 from streams.settings import STAGES, Settings
 
 
+class ModelStatus(msgspec.Struct, frozen=True):
+    """What a worker says of its models.
+
+    Attributes:
+        bundles: ids in use.
+        degraded: a sentence where one does not run where it was loaded; empty: all do.
+        reload: token of the last request to load another bundle.
+        outcome: of that request: "done", "same" or "failed"; empty while it is under way.
+        said: the sentence to it.
+    """
+
+    bundles: tuple[str, ...] = ()
+    degraded: str = ""
+    reload: str = ""
+    outcome: str = ""
+    said: str = ""
+
+
 class Status(msgspec.Struct, kw_only=True):
     """One worker process.
 
@@ -17,6 +35,7 @@ class Status(msgspec.Struct, kw_only=True):
         partitions: numbers that are open; of ROUTE "topic/number".
         metrics_port: where Prometheus finds it on loopback, 0: nowhere.
         started_at, ready_at: seconds since 1970; `ready_at` 0 until it is ready once.
+        models: of stages that ask any.
         error: the sentence it ended with, empty while it runs or after a wanted end.
     """
 
@@ -29,6 +48,7 @@ class Status(msgspec.Struct, kw_only=True):
     metrics_port: int = 0
     started_at: float = 0.0
     ready_at: float = 0.0
+    models: ModelStatus = ModelStatus()
     error: str = ""
 
 

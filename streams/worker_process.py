@@ -135,9 +135,9 @@ async def _tell(run: Run, settings: Settings, told: Status) -> None:
         if passed > (_COLLECT_RESTING_S if told.rests else _COLLECT_BUSY_S):
             gc.collect()
             collected = time.monotonic()
-        ready, held, rests = run.ready, run.held, run.rests
-        if (ready, held, rests) != (told.ready, told.partitions, told.rests):
-            told.ready, told.partitions, told.rests = ready, held, rests
+        ready, held, rests, models = run.ready, run.held, run.rests, run.models
+        if (ready, held, rests, models) != (told.ready, told.partitions, told.rests, told.models):
+            told.ready, told.partitions, told.rests, told.models = ready, held, rests, models
             if ready and not told.ready_at:
                 told.ready_at = time.time()
                 log.info("ready after %.2f s", told.ready_at - told.started_at)

@@ -26,9 +26,10 @@ from models_onnx.runtime import INPUTS, open_session
 from models_onnx.spans import Claim, Judged
 from models_onnx.tagging import data as texts
 from models_onnx.tagging.evaluate import speed
-from models_onnx.tagging.export import Graph, save_int8
-from models_onnx.tagging.train import MAX_TOKENS, collate
+from models_onnx.tagging.teach import MAX_TOKENS
 from models_onnx.tokens import Tokens
+from models_onnx.training.fit import collate
+from models_onnx.training.graph import Graph, save_int8
 
 NAME, VERSION = "cleaning", "0.1.0"
 

@@ -14,9 +14,10 @@ from torch.nn import functional
 from models_onnx.bundle import TOKENIZER_FILE
 from models_onnx.cleaning import data
 from models_onnx.tagging import data as texts
-from models_onnx.tagging.export import load_checkpoint
-from models_onnx.tagging.train import HIDDEN, Encoder, Row, fit
+from models_onnx.tagging.train import load as load_checkpoint
 from models_onnx.tokens import Tokens
+from models_onnx.training.encoder import HIDDEN, Encoder
+from models_onnx.training.fit import Plan, Row, collate, fit
 
 EPOCHS = 5
 BATCH = 48
@@ -64,7 +65,13 @@ def train(
     shown = (data.epoch(claims, number) for number in range(1, epochs + 1))
     steps = epochs * (len(data.epoch(claims, 1)) // BATCH)
     encoded = ([encode(pair, tokens) for pair in pairs] for pairs in shown)
-    fit(model, encoded, steps, loss_of, rate=3e-4, size=BATCH, seed=seed)
+    fit(
+        model,
+        encoded,
+        Plan(steps, rate=3e-4, size=BATCH, seed=seed),
+        lambda rows: loss_of(collate(rows)),
+        lambda row: len(row[0]),
+    )
     return model, tokens
 
 

@@ -109,7 +109,8 @@ class Given(NamedTuple):
 class TypesTexts(Protocol):
     """What finds the product types of texts."""
 
-    bundle_id: str
+    @property
+    def bundle_id(self) -> str: ...
 
     def type_of(self, texts: Sequence[Text]) -> list[TypeAnswer | None]: ...
 

@@ -25,7 +25,7 @@ from models_onnx.tagging.splits import (
     normal,
     share,
 )
-from models_onnx.tagging.types import TypeTable
+from models_onnx.tagging.types import NO_TYPES, TypeTable
 
 TRAINING_DATA = (
     TrainingData(
@@ -79,7 +79,7 @@ class Corpus(msgspec.Struct, frozen=True):
     table: TypeTable
 
 
-def read(folder: Path, table: TypeTable) -> Corpus:
+def read(folder: Path, table: TypeTable = NO_TYPES) -> Corpus:
     """The corpus in `folder`, its texts typed by `table`.
 
     Raises:
@@ -92,12 +92,12 @@ def read(folder: Path, table: TypeTable) -> Corpus:
     train = {"query-ner": [row for row in distinct(queries) if normal(row.text) not in measured]}
     validation = {"query-ner": asked}
     fashion = folder / "myntra-styles" / "products.jsonl.gz"
-    for source, rows in (
+    for source, found in (
         ("oa-mine", oa_mine.read(folder / "oa-mine" / "train.jsonl")),
         ("icecat", icecat.read(folder / "icecat" / "products.jsonl.gz", words)),
         ("myntra", myntra.read(fashion, words)),
     ):
-        train[source], validation[source] = _split(distinct(list(rows)))
+        train[source], validation[source] = _split(distinct(list(found)))
     for parts in (train, validation):
         for source, rows in parts.items():
             parts[source] = [_typed(row, table) for row in rows]

@@ -1,8 +1,9 @@
 """Tags of words to spans of characters."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from models_onnx.errors import ShapeError
+from models_onnx.errors import BundleError, ShapeError
 from models_onnx.spans import Span
 
 Word = tuple[int, int]
@@ -38,6 +39,7 @@ def decode_spans(
     """
     if not len(words) == len(tags) == len(scores):
         raise ShapeError(f"{len(words)} words, {len(tags)} tags, {len(scores)} scores")
+    parted = _parted(tuple(labels))
     spans: list[Span] = []
     open_label, start, end, score = "", 0, 0, 1.0
 
@@ -47,10 +49,13 @@ def decode_spans(
             spans.append(Span(start, end, open_label, piece, round(score, 4)))
 
     for (word_start, word_end), tag, word_score in zip(words, tags, scores, strict=True):
-        if not 0 <= tag < len(labels):
-            raise ShapeError(f"tag {tag}, but the bundle has {len(labels)} labels")
-        part, _, label = labels[tag].partition("-")
-        if part == "I" and label == open_label:
+        if not 0 <= tag < len(parted):
+            raise ShapeError(
+                f"the model gave tag {tag}, but bundle.toml has {len(labels)} labels: they are "
+                "from different exports; fetch the bundle again"
+            )
+        part, label = parted[tag]
+        if label and part == "I" and label == open_label:
             end = word_end
             score = _lower(score, float(word_score))
             continue
@@ -58,6 +63,28 @@ def decode_spans(
         open_label, start, end, score = label, word_start, word_end, float(word_score)
     close()
     return tuple(spans)
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Refuse a list of labels that tags could not be read with.
+
+    Raises:
+        BundleError: the first is not "O", or a B- has no I- or the other way round.
+    """
+    begins = {label[2:] for label in labels if label.startswith("B-")}
+    inside = {label[2:] for label in labels if label.startswith("I-")}
+    known = all(label[:2] in ("B-", "I-") and len(label) > 2 for label in labels[1:])
+    if not labels or labels[0] != "O" or begins != inside or not known:
+        raise BundleError(
+            f"labels are missing or damaged (without a pair: {sorted(begins ^ inside)}, first: "
+            f"{list(labels[:1])}): want O, then B- and I- of each; fetch the bundle again"
+        )
+
+
+@lru_cache(maxsize=8)
+def _parted(labels: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """ "B-color" -> ("B", "color")."""
+    return tuple((part, label) for part, _, label in (each.partition("-") for each in labels))
 
 
 def _lower(a: float, b: float) -> float:

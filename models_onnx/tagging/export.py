@@ -19,7 +19,7 @@ from models_onnx.tagging import data, evaluate
 from models_onnx.tagging.examples import Labelled
 from models_onnx.tagging.model import TaggerModel
 from models_onnx.tagging.splits import normal
-from models_onnx.tagging.tagger import OUTPUTS, Tagger
+from models_onnx.tagging.tagger import OUTPUTS
 from models_onnx.tagging.teach import MAX_TOKENS
 from models_onnx.tokens import Tokens
 from models_onnx.training.fit import collate
@@ -133,8 +133,7 @@ def manifest(folder: Path, quality: dict[str, Any]) -> Manifest:
         labels=bio_labels(),
         thresholds=THRESHOLDS,
         files={
-            name: bundles.sha256(folder / name)
-            for name in (MODEL_FILE, TOKENIZER_FILE, TYPES_FILE)
+            name: bundles.sha256(folder / name) for name in (MODEL_FILE, TOKENIZER_FILE, TYPES_FILE)
         },
         training_data=data.TRAINING_DATA,
         quality=quality,

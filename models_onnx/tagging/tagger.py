@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from models_onnx import bundle as bundles
 from models_onnx.bundle import Bundle
 from models_onnx.errors import ShapeError
-from models_onnx.runtime import Device, Session, open_session
+from models_onnx.runtime import Device, open_session
 from models_onnx.spans import Tagged, Text
-from models_onnx.tagging.decode import decode_spans
+from models_onnx.tagging.decode import check_labels, decode_spans
 from models_onnx.tokens import Encoded, Tokens
-from models_onnx.workers import Row, Workers
+from models_onnx.workers import Row, Runs, Watch, Workers
 
-OUTPUTS = ("tags", "confidence")
-"""Of the graph: uint8 and float32, [texts, tokens] each."""
+OUTPUTS = ("tags", "confidence", "type", "type_confidence")
+"""Needed of the graph: uint8 and float32, [texts, tokens] each; of a bundle that types texts also
+int32 and float32, [texts] each; others are not looked at."""
 
 _PROBE = Text("black leather shoes for men, size 8", "title")
 
@@ -23,25 +22,34 @@ _PROBE = Text("black leather shoes for men, size 8", "title")
 class Tagger:
     """Tags titles and queries. Thread-safe; a text's answer never depends on its company.
 
-    `bundle_id` names model, precision and the device really got. No text makes it raise: one that
-    is empty, or that the model fails on, has no spans (`set_aside` counts the latter).
+    `bundle_id` names model, precision and the device that answers now: after a GPU failed for good
+    it is another one. No text makes it raise: one that is empty, or that the model fails on, has no
+    spans (`set_aside` counts the latter).
 
     Raises:
+        BundleError: labels or thresholds are missing.
         ShapeError: the graph's outputs do not fit the bundle's labels.
         InferenceError: the session is broken.
     """
 
-    def __init__(self, bundle: Bundle, session: Session, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, session: Runs, *, threads: int | None = None) -> None:
         self.bundle = bundle
-        self.bundle_id = bundle.id_on(session.device)
-        self.device = session.device
         self._labels = bundle.manifest.labels
+        check_labels(self._labels)
         self._min_score = bundle.threshold("min_score")
-        self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=bundle.manifest.max_tokens)
-        if session.outputs != OUTPUTS:
-            raise ShapeError(f"{session.path} gives {session.outputs}, a tagger gives {OUTPUTS}")
+        self._types = bundle.types()
+        self._min_type_score = bundle.threshold("min_type_score") if self._types else 1.0
+        longest = bundle.manifest.max_tokens
+        self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=longest)
         probe = self._tokens.encode_text(_PROBE)
-        self._workers = Workers(session, probe=probe, pad=self._tokens.pad, threads=threads)
+        self._workers = Workers(
+            session,
+            probe=probe,
+            pad=self._tokens.pad,
+            outputs=OUTPUTS if self._types else OUTPUTS[:2],
+            longest=longest,
+            threads=threads,
+        )
         self._read(_PROBE, probe, self._workers.warm)
 
     @classmethod
@@ -66,9 +74,23 @@ class Tagger:
         return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
 
     @property
+    def device(self) -> str:
+        """Where texts are tagged now: "cpu" or "cuda"."""
+        return self._workers.device
+
+    @property
+    def bundle_id(self) -> str:
+        """Name, version, precision and device: answers are comparable only under one such id."""
+        return self.bundle.id_on(self._workers.device)
+
+    @property
     def set_aside(self) -> int:
         """Texts so far that the model failed on."""
         return self._workers.set_aside
+
+    def observe(self, watch: Watch) -> None:
+        """Tell `watch` what happens in the model from here on."""
+        self._workers.observe(watch)
 
     def tag(self, texts: Sequence[Text]) -> list[Tagged]:
         """One `Tagged` for each text, in the order given."""
@@ -85,15 +107,24 @@ class Tagger:
     def _read(self, text: Text, encoded: Encoded, row: Row | None) -> Tagged:
         if row is None or not encoded.words:
             return Tagged()
-        tags, confidence = row
-        first = np.array([word[0] for word in encoded.words])
-        return Tagged(
-            decode_spans(
-                text.text,
-                [word[1:] for word in encoded.words],
-                tags[first].tolist(),
-                confidence[first].tolist(),
-                self._labels,
-                min_score=self._min_score,
-            )
+        tags, scores = row[0].tolist(), row[1].tolist()
+        first = [word[0] for word in encoded.words]
+        spans = decode_spans(
+            text.text,
+            [word[1:] for word in encoded.words],
+            [tags[place] for place in first],
+            [scores[place] for place in first],
+            self._labels,
+            min_score=self._min_score,
         )
+        return Tagged(spans, *self._type(row))
+
+    def _type(self, row: Row) -> tuple[str, float]:
+        if not self._types:
+            return "", 0.0
+        column, score = int(row[2]), float(row[3])
+        if not 0 <= column < len(self._types):
+            raise ShapeError(f"type {column}, but the bundle has {len(self._types)}: fetch it anew")
+        if not self._types[column] or not score >= self._min_type_score:
+            return "", 0.0
+        return self._types[column], round(score, 4)

@@ -83,8 +83,8 @@ def train(name: str, corpus: data.Corpus, *, epochs: int = EPOCHS, seed: int = 0
             [desk.lesson(row) for row in data.epoch(corpus, number)]
             for number in range(1, epochs + 1)
         ),
-        Plan(steps, rate=2e-4, decay=0.9, size=size, warm_up=0.08, seed=seed),
-        lambda lessons: loss_of(model, lessons, tokenizer.token_to_id("[MASK]"), rng),
+        Plan(steps, rate=2e-4, above=5, decay=0.9, size=size, warm_up=0.08, seed=seed),
+        lambda lessons: loss_of(model, lessons, vocabulary.mask_id(tokenizer), rng),
         lambda lesson: len(lesson.ids),
     )
     return Teacher(model, tokens)
@@ -123,7 +123,7 @@ def soften(teachers: Sequence[Teacher], texts: Sequence[Text]) -> dict[Text, Sof
                 labels, types = before[0] + labels, before[1] + types
             answers[number] = (labels, types)
     return {
-        text: _kept(answer[0] / len(teachers), answer[1] / len(teachers))
+        text: _kept(*answer)
         for text, answer in zip(asked, answers, strict=True)
         if answer is not None
     }

@@ -1,7 +1,7 @@
 """Train the tagger: a small model, taught by deep ones.
 
 The student is the first three layers of MiniLM-L6, with a vocabulary cut to what shops write. It
-sees the labelled rows, recombined ones, and unlabelled texts, each with what the teachers say of it.
+sees the labelled rows, recombined ones, and unlabelled texts, each with what the teachers say.
 """
 
 import json
@@ -112,7 +112,7 @@ def train(
     slugs = corpus.table.slugs()
     model = TaggerModel(len(kept), recipe.layers, len(bio_labels()), len(slugs))
     fill(model.encoder, source.weights, kept)
-    mask_id = Tokenizer.from_str(tokenizer).token_to_id("[MASK]")
+    mask_id = vocabulary.mask_id(Tokenizer.from_str(tokenizer))
     rng = np.random.default_rng(recipe.seed)
     said = teach.soften(teachers, _asked(corpus, extra)) if teachers else {}
     desk = Desk(tokens, slugs, rng)
@@ -121,7 +121,7 @@ def train(
     fit(
         model,
         _epochs(corpus, extra, recipe, desk, said),
-        Plan(steps, rate=recipe.rate, size=recipe.size, seed=recipe.seed),
+        Plan(steps, rate=recipe.rate, above=4, size=recipe.size, seed=recipe.seed),
         lambda lessons: teach.loss_of(model, lessons, mask_id, rng),
         lambda lesson: len(lesson.ids),
     )

@@ -47,3 +47,7 @@ class TypeTable(NamedTuple):
                         yield Labelled(
                             text=name, kind=kind, pieces=(), source="names", doubt=1.0, node=slug
                         )
+
+
+NO_TYPES = TypeTable({}, lambda _: None)
+"""For corpora whose types nobody learns."""

@@ -7,7 +7,7 @@ from 340 to 125 texts/s (measured on two contended cores).
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -27,19 +27,15 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class HasEncoder(Protocol):
-    """A model over an encoder: the layers nearest the words learn slowest."""
-
-    encoder: Encoder
-
-
 class Plan(NamedTuple):
     """How to train.
 
     Attributes:
         steps: batches in all.
-        rate: learning rate at its highest, of the last layer and what lies above.
-        decay: factor of the rate from layer to layer downwards, 0..1.
+        rate: learning rate at its highest, of the last layer.
+        above: factor of the rate for what lies above the encoder and starts from nothing.
+        decay: factor of the rate from layer to layer downwards, 0..1: what lies near the words is
+            general and should stay so.
         size: rows a batch.
         warm_up: share of the steps in which the rate rises.
         seed: of the order of rows.
@@ -47,6 +43,7 @@ class Plan(NamedTuple):
 
     steps: int
     rate: float
+    above: float = 1.0
     decay: float = 1.0
     size: int = BATCH
     warm_up: float = 0.06
@@ -132,11 +129,11 @@ def fit(
     model.eval()
 
 
-def _groups(model: nn.Module, plan: Plan) -> list[dict[str, object]]:
+def _groups(model: nn.Module, plan: Plan) -> list[dict[str, Any]]:
     """The trainable weights, by rate."""
     encoder: Encoder = model.encoder
     depth = len(encoder.layers)
-    groups: list[dict[str, object]] = []
+    groups: list[dict[str, Any]] = []
     taken: set[int] = set()
     for number, layer in enumerate(encoder.layers):
         part = list(layer.parameters())
@@ -146,5 +143,5 @@ def _groups(model: nn.Module, plan: Plan) -> list[dict[str, object]]:
     taken |= {id(weight) for weight in below}
     groups.append({"params": below, "lr": plan.rate * plan.decay**depth})
     above = [w for w in model.parameters() if w.requires_grad and id(w) not in taken]
-    groups.append({"params": above, "lr": plan.rate})
+    groups.append({"params": above, "lr": plan.rate * plan.above})
     return groups

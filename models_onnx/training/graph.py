@@ -16,6 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from models_onnx import graphs
 from models_onnx.runtime import INPUTS
 from models_onnx.training.encoder import EPSILON, HEADS, Encoder
 
@@ -102,7 +103,7 @@ class Graph:
 
 
 def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None:
-    """Write `model` with int8 weights per channel; the nodes in `keep` stay fp32."""
+    """Write `model` with int8 weights per channel, for the CPU; the nodes in `keep` stay fp32."""
     with TemporaryDirectory() as folder:
         full = Path(folder) / "fp32.onnx"
         onnx.save(model, full)
@@ -115,3 +116,6 @@ def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None
             nodes_to_exclude=list(keep),
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
         )
+    made = onnx.load(path)
+    graphs.split_norms(made)
+    onnx.save(made, path)

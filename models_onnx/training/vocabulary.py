@@ -17,6 +17,11 @@ def whole(tokenizer: str) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(table))
 
 
+def mask_id(tokenizer: Tokenizer) -> int:
+    """The id of the token that stands for a hidden word."""
+    return int(tokenizer.get_vocab()["[MASK]"])
+
+
 def cut(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any], list[int]]:
     """BERT's tokeniser with the tokens of `texts` and the common ones, and their old ids."""
     table = json.loads(tokenizer)

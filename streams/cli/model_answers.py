@@ -81,7 +81,8 @@ class JudgedTold(msgspec.Struct, frozen=True):
 class Tags(Protocol):
     """A tagger."""
 
-    bundle_id: str
+    @property
+    def bundle_id(self) -> str: ...
 
     def tag(self, texts: Sequence[Text]) -> list[Tagged]: ...
 
@@ -89,7 +90,8 @@ class Tags(Protocol):
 class Judges(Protocol):
     """A cleaner."""
 
-    bundle_id: str
+    @property
+    def bundle_id(self) -> str: ...
 
     def judge(self, claims: Sequence[Claim]) -> list[Judged]: ...
 
@@ -97,7 +99,8 @@ class Judges(Protocol):
 class Matches(Protocol):
     """A matcher."""
 
-    bundle_id: str
+    @property
+    def bundle_id(self) -> str: ...
 
     def match(self, pairs: Sequence[ValuePair]) -> list[Judged]: ...
 

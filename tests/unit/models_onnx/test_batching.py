@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models_onnx.batching import HEIGHTS, WIDTHS, alone, arrays, fixed
+from models_onnx.batching import HEIGHTS, WIDTHS, alone, arrays, fixed, shapes
 from models_onnx.errors import ShapeError
 from models_onnx.tokens import Encoded
 
@@ -34,9 +34,19 @@ def test_a_text_beyond_the_widest_shape_is_refused():
         fixed([WIDTHS[-1] + 1])
 
 
-def test_a_budget_below_one_row_is_refused():
+def test_a_budget_below_one_row_makes_calls_of_one_row():
+    assert [(b.rows, b.height) for b in fixed([90, 90], token_budget=64)] == [((0,), 1), ((1,), 1)]
+
+
+def test_a_budget_of_nothing_is_refused():
     with pytest.raises(ShapeError):
-        fixed([4], token_budget=64)
+        fixed([4], token_budget=0)
+
+
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=300), st.sampled_from([16, 1024, 131_072]))
+def test_every_shape_that_can_come_is_warmed_up(given_lengths, budget):
+    warm = set(shapes(64, token_budget=budget))
+    assert {(b.height, b.width) for b in fixed(given_lengths, token_budget=budget)} <= warm
 
 
 def test_rows_are_padded_on_the_right_and_masked():

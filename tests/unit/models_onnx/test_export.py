@@ -12,7 +12,7 @@ from models_onnx.labels import bio_labels  # noqa: E402
 from models_onnx.runtime import open_session  # noqa: E402
 from models_onnx.spans import Span, Tagged, Text  # noqa: E402
 from models_onnx.tagging import export as tagging  # noqa: E402
-from models_onnx.tagging.train import TaggerModel  # noqa: E402
+from models_onnx.tagging.model import TaggerModel  # noqa: E402
 
 IDS = np.array([[2, 7, 9, 3, 11, 4]], np.int32)
 MASK = np.ones_like(IDS)

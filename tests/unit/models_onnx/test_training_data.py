@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models_onnx.labels import LABELS
-from models_onnx.tagging import grammar, icecat, lexicon, myntra, oa_mine, query_ner, splits
+from models_onnx.tagging import grammar, lexicon, oa_mine, query_ner, splits
 from models_onnx.tagging.examples import Labelled, Piece, distinct, word_labels
 from models_onnx.tokens import Encoded
 

@@ -43,8 +43,10 @@ def test_a_metric_has_a_unit_a_kind_and_a_sentence(name: str):
         "what",
         "task",
         "source",
+        "device",
+        "wanted",
     }
-    assert set(metric._labelnames) <= allowed | {"version", "python"}
+    assert set(metric._labelnames) <= allowed | {"version", "python", "bundle", "sha256"}
 
 
 def test_metrics_are_declared_for_workers_in_one_place_and_for_replicas_in_one():

@@ -223,3 +223,19 @@ def test_spans_become_relations_types_and_values():
         ("used_for_aud", "intent:audience/pregnant-woman"),
         ("xWant", "intent:activity/hiking"),
     ]
+
+
+def test_a_stage_that_is_made_anew_between_batches_goes_on_as_one_that_was_never_touched():
+    untouched, touched = started(k=2), started(k=2)
+    for stage, restages in ((untouched, False), (touched, True)):
+        sender = Sender(stage)
+        sender.asks(1)
+        sender.buys(3)
+        stage.commit()
+        if restages:
+            stage.owner.restage(build_queries(QuerySettings(k=2, bundle="tagging@2"), ONTOLOGY))
+        sender.asks(2)
+    before, after = asked(untouched), asked(touched)
+    assert before.keys() == after.keys() == {KEY}
+    assert before[KEY][1].bundle == "tagging@1"
+    assert after[KEY][1].bundle == "tagging@2"  # tagged after the exchange

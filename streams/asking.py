@@ -1,0 +1,146 @@
+"""One model with its memory: each question asked once, answers remembered in the process."""
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from models_onnx.spans import Claim, Judged, Tagged, Text
+from streams import metrics
+from streams.answers import ANSWERS
+from streams.ports import State
+
+_REMEMBERED = 100_000
+_AT_ONCE = 512
+"""Questions of one call: few enough that a rebalance does not wait long for an answer, and that
+what waits for a model is bounded by this times the partitions of the process."""
+Q = TypeVar("Q", Text, Claim)
+A = TypeVar("A", Tagged, Judged)
+
+
+def text_key(text: Text, bundle_id: str) -> bytes:
+    """Under what a tagged text is kept, 16 bytes."""
+    return _hashed("t", text.text, text.kind, text.type, bundle_id)
+
+
+def claim_key(claim: Claim, bundle_id: str) -> bytes:
+    """Under what a judged claim is kept, 16 bytes."""
+    return _hashed("c", claim.text, claim.type, claim.attribute, claim.value, bundle_id)
+
+
+def _hashed(*parts: str) -> bytes:
+    # Lengths in front: no two lists of parts may run together into the same bytes.
+    told = b"".join(b"%d:%s" % (len(part), part) for part in map(str.encode, parts))
+    return hashlib.blake2b(told, digest_size=16).digest()
+
+
+class Asking(Generic[Q, A]):
+    """One model with its memory; a question that is being answered is not asked again.
+
+    Args:
+        name: the task, for metrics.
+        bundle: id of the bundle that would answer now.
+        key: (question, id of a bundle) -> under what its answer is kept.
+        ask: the model.
+        encode, decode: an answer as bytes and back.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        bundle: Callable[[], str],
+        key: Callable[[Q, str], bytes],
+        ask: Callable[[Sequence[Q]], Awaitable[list[A]]],
+        encode: Callable[[A], bytes],
+        decode: Callable[[bytes], A],
+    ) -> None:
+        self._bundle = bundle
+        self._key: Callable[[Q, str], bytes] = key
+        self._ask: Callable[[Sequence[Q]], Awaitable[list[A]]] = ask
+        self._encode: Callable[[A], bytes] = encode
+        self._decode: Callable[[bytes], A] = decode
+        self._remembered: OrderedDict[bytes, A] = OrderedDict()
+        self._asked: dict[bytes, asyncio.Future[A]] = {}
+        self._seconds = metrics.INFERENCE_SECONDS.labels(name)
+        self._waiting = metrics.MODEL_WAITING.labels(name)
+        self._requests = {
+            outcome: metrics.MODEL_REQUESTS.labels(name, outcome) for outcome in ("done", "failed")
+        }
+        self._counts = {
+            source: metrics.ANSWERS.labels(name, source) for source in ("memory", "store", "model")
+        }
+
+    def known(self, questions: Sequence[Q], state: State) -> dict[Q, A]:
+        """Answers of the bundle that answers now, as far as the partition's store has them."""
+        found: dict[Q, A] = {}
+        bundle = self._bundle()
+        for question in questions:
+            row = state.get(ANSWERS, self._key(question, bundle))
+            if row is not None:
+                found[question] = self._decode(row)
+        self._counts["store"].inc(len(found))
+        return found
+
+    async def answer(
+        self, questions: Sequence[Q], known: dict[Q, A]
+    ) -> tuple[dict[Q, A], list[tuple[bytes, bytes]]]:
+        """All answers, of one bundle, and rows for what the asking store did not have."""
+        while True:
+            bundle = self._bundle()
+            answers, keys = await self._answer(questions, known, bundle)
+            if self._bundle() == bundle:
+                return answers, [(key, self._encode(answers[each])) for each, key in keys.items()]
+            known = {}  # the model moved to another device meanwhile: what it said is of two
+
+    async def _answer(
+        self, questions: Sequence[Q], known: dict[Q, A], bundle: str
+    ) -> tuple[dict[Q, A], dict[Q, bytes]]:
+        answers = dict(known)
+        keys = {each: self._key(each, bundle) for each in questions if each not in known}
+        remembered = [each for each, key in keys.items() if key in self._remembered]
+        for each in remembered:
+            answers[each] = self._remembered[keys[each]]
+            self._remembered.move_to_end(keys[each])
+        self._counts["memory"].inc(len(remembered))
+        missing = {each: key for each, key in keys.items() if each not in answers}
+        waiting = {each: self._asked[key] for each, key in missing.items() if key in self._asked}
+        new = [(each, key) for each, key in missing.items() if key not in self._asked]
+        for place in range(0, len(new), _AT_ONCE):
+            answers.update(await self._ask_model(new[place : place + _AT_ONCE], bundle))
+        for each, future in waiting.items():
+            answers[each] = await asyncio.shield(future)
+        return answers, keys
+
+    async def _ask_model(self, new: list[tuple[Q, bytes]], bundle: str) -> dict[Q, A]:
+        loop = asyncio.get_running_loop()
+        futures: dict[bytes, asyncio.Future[A]] = {key: loop.create_future() for _, key in new}
+        self._asked.update(futures)
+        self._waiting.inc(len(new))
+        begun = time.monotonic()
+        try:
+            told = await self._ask([each for each, _ in new])
+        except BaseException as error:
+            self._requests["failed"].inc()
+            for future in futures.values():
+                future.set_exception(error)
+                future.exception()  # seen: it may be that nobody else waits
+            raise
+        finally:
+            self._waiting.dec(len(new))
+            for key in futures:
+                del self._asked[key]
+        self._seconds.observe(time.monotonic() - begun)
+        self._requests["done"].inc()
+        self._counts["model"].inc(len(new))
+        is_one_bundle = self._bundle() == bundle
+        answers: dict[Q, A] = {}
+        for (each, key), answer in zip(new, told, strict=True):
+            answers[each] = answer
+            if is_one_bundle:
+                self._remembered[key] = answer
+            futures[key].set_result(answer)
+        while len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return answers
