@@ -102,7 +102,8 @@ class Read(NamedTuple):
 class _Said(NamedTuple):
     """A claim before it is judged: `text` stood in `field`, and means `tail`.
 
-    No question: no model can judge it, the catalog alone knows.
+    No question: no model can judge it, the catalog alone knows; or, with a `score`, it is the type
+    that the tagger gave the whole title, at the precision that its bundle states.
     """
 
     relation: str
@@ -111,6 +112,7 @@ class _Said(NamedTuple):
     text: str
     field: str
     question: Claim | None
+    score: float = 0.0
 
 
 def read(
@@ -220,12 +222,19 @@ def _type_of_catalog(product: Product, title: str, ontology: Ontology) -> _Said 
 def _type_of_title(
     tagged: Tagged, title: str, by_catalog: _Said | None, ontology: Ontology
 ) -> _Said | None:
-    """The first type the title names, before others one on the catalog type's own line."""
-    found = [
+    """The tagger's type of the title, or a narrower one that it names; else the first it names.
+
+    Before all others comes one that is on the catalog type's own line.
+    """
+    named = [
         (slug, span.text)
         for span in tagged.spans
         if span.label == _TYPE and (slug := ontology.type_of(span.text))
     ]
+    found = list(named)
+    if tagged.type in ontology.types:
+        narrower = [one for one in named if ontology.is_a(one[0], tagged.type)]
+        found = [*narrower, (tagged.type, ontology.types[tagged.type].name), *named]
     if not found:
         return None
     slug, text = found[0]
@@ -233,7 +242,10 @@ def _type_of_title(
         own = _slug_of(by_catalog)
         in_line = [one for one in found if _in_line(one[0], own, ontology)]
         slug, text = (in_line or found)[0]
-    return _type_said(slug, TEXT, text, "title", title, ontology)
+    said = _type_said(slug, TEXT, text, "title", title, ontology)
+    if (slug, text) in named:
+        return said
+    return said._replace(question=None, score=tagged.type_score)
 
 
 def _fields(product: Product) -> Iterator[tuple[str, str]]:
@@ -299,6 +311,9 @@ def _question(
 def _claimed(
     said: _Said, judged: Mapping[Claim, Judged], in_conflict: bool, settings: ProductSettings
 ) -> Claimed:
+    if said.question is None and said.score:
+        verdict = HELD if in_conflict else ACCEPTED
+        return Claimed(said.score, verdict, said.text, said.field, (settings.tagging_bundle,))
     if said.question is None:
         held = (in_conflict and said.relation == HAS_TYPE) or said.source == TEXT
         verdict, score = (HELD, 0.5) if held else (ACCEPTED, CATALOG_ALONE)

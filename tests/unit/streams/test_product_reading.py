@@ -255,3 +255,31 @@ def test_what_the_tagger_found_is_asked_of_the_title_however_its_value_is_spelt(
     assert [one for one in models.asked if isinstance(one, Claim)] == [
         Claim(title, "", "weight", "2 kg")
     ]
+
+
+@pytest.mark.parametrize(
+    ("guess", "title", "category", "types"),
+    [
+        ("boots", "Timberland Premium 6 inch", (), {("type:boots", "accepted", 0.9)}),
+        ("shoes", "Nike running shoes", (), {("type:running-shoes", "accepted", 0.5)}),
+        ("no-such-type", "Nike boots", (), {("type:boots", "accepted", 0.5)}),
+        (
+            "boots",
+            "Timberland Premium",
+            ("Mugs",),
+            {("type:boots", "held", 0.9), ("type:mug", "held", 0.5)},
+        ),
+    ],
+)
+def test_a_title_that_names_no_type_has_the_taggers(guess, title, category, types):
+    class Guessing(Answering):
+        def tag(self, text: Text) -> Tagged:
+            return Tagged(super().tag(text).spans, guess, 0.9)
+
+    product = Product("p1", title=title, category=category)
+    found = Guessing({"running shoes": "product_type", "boots": "product_type"}, {}).read(product)
+    assert {
+        (tail, claimed.verdict, claimed.score)
+        for (relation, tail, _), claimed in found.claims.items()
+        if relation == "has_type"
+    } == types
