@@ -229,7 +229,8 @@ def _print(measured: Report) -> None:
     say(f"{measured.task} on {measured.set} ({', '.join(measured.files)}): {measured.bundle}")
     names, shown = reports.columns(measured), list(reports.rows(measured))
     for name, cell in zip(names, shown[0][1:], strict=True):
-        say(f"  {name:24} {cell}")
+        if cell != "-":
+            say(f"  {name:24} {cell}")
     if shown[1:]:
         say()
         for line in _lines([["", *names], *shown[1:]]):
