@@ -228,7 +228,7 @@ def test_impakt_pairs_have_wrong_ones_that_nobody_called_right(file):
     [
         ("because they both are a type of ring.", "is a", "ring"),
         ("because they both are used for hiking.", "used for", "hiking"),
-        ("because they both are capable of \"playing music\".", "capable of", "playing music"),
+        ('because they both are capable of "playing music".', "capable of", "playing music"),
         ("because the person likes tea.", "because", "the person likes tea"),
     ],
 )
