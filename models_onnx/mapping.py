@@ -91,6 +91,16 @@ class Mapping(msgspec.Struct, frozen=True):
         """Our labels that may become the set's `label`."""
         return frozenset().union(*(rule.labels for rule in self.rules if rule.to == label))
 
+    def bare(self, label: str, value: str) -> str:
+        """A value of the set without the words that `before` counts in: "women" of "for women"."""
+        for rule in self.rules:
+            if rule.to == label and rule.before is not None:
+                words = value.split()
+                for count in range(len(words) - 1, 0, -1):
+                    if rule.before.fullmatch(" ".join(words[:count])):
+                        return " ".join(words[count:])
+        return value
+
     def apply(
         self, spans: Sequence[Span], *, text: str, kind: Kind, product_type: str = ""
     ) -> tuple[Span, ...]:

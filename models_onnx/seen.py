@@ -3,6 +3,9 @@
     bytes 0..7   b"SEEN", version 1 as uint32
     bytes 8..    the hashes, uint32, ascending, each once; all numbers little-endian
 
+Labels are the tagger's own (claims: attributes); whole titles, and both sides of pairs, stand under
+the label "text", by which typing and synonyms tell seen texts.
+
 A hash is blake2b of "label NUL value", the value without case, accents and punctuation. Of n values
 a value never seen is taken for seen with a chance of n / 2^32: 1 in 43,000 at 100,000 values.
 """

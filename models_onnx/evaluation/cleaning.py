@@ -48,16 +48,22 @@ class Planted(NamedTuple):
 
 
 def claims(golds: Sequence[Gold], mapping: Mapping) -> list[Claim]:
-    """What the set says of its texts, under our attributes; labels without one are left out."""
-    return [
-        Claim(gold.text, singular(gold.type.lower()), attribute, value)
-        for gold in golds
-        for label, value in (
-            *((one.label, gold.text[one.start : one.end]) for one in gold.marked),
-            *gold.values,
-        )
-        if (attribute := mapping.attributes.get(label, ""))
-    ]
+    """What the set says of its texts, under our attributes; labels without one are left out.
+
+    The type is the set's, else the first product type among the text's values.
+    """
+    found = []
+    for gold in golds:
+        marked = [(one.label, gold.text[one.start : one.end]) for one in gold.marked]
+        said = [
+            (attribute, mapping.bare(label, value))
+            for label, value in (*marked, *gold.values)
+            if (attribute := mapping.attributes.get(label, ""))
+        ]
+        named = next((value for attribute, value in said if attribute == "product_type"), "")
+        kind = singular((gold.type or named).lower())
+        found += [Claim(gold.text, kind, attribute, value) for attribute, value in said]
+    return found
 
 
 def plant(right: Sequence[Claim]) -> list[Planted]:

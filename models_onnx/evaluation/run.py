@@ -174,7 +174,8 @@ def run_cleaning(cleaner: cleaning.JudgesClaims, bundle_id: str, given: Given) -
         rows = negatives.against(_rows(JUDGED[given.name], given))
         answers = ask(cleaner.judge, [row.claim for row in rows])
         parts = judgements.evaluate(rows, answers)
-        notes = [f"wrong claims are made: {negatives.NEGATIVES} other tails each, and reversed"]
+        kinds = ", ".join(sorted({row.kind for row in rows} - {""}))
+        notes = [f"wrong claims are made beside the right ones: {kinds}"]
         return _report("cleaning", bundle_id, given, parts, notes)
     read, mapping = CATALOGS[given.name], mappings.load(given.name)
     right = cleaning.claims(_rows(read, given), mapping)

@@ -145,16 +145,15 @@ def _split(
 ) -> _Split:
     if known is None:
         return {}
-    split: _Split = {"seen": {}, "unseen": {}}
+    none = np.zeros(len(golds), np.int64)
+    split: _Split = {name: {"": (none.copy(), none.copy())} for name in ("seen", "unseen")}
     for row, (gold, items, mine) in enumerate(zip(golds, right, found, strict=True)):
         for item in items:
             label, start, end = item
             value = start if isinstance(start, str) else gold.text[start:end]
             name = "seen" if known.has(label, value) else "unseen"
             for key in (label, ""):
-                hit, all_ = split[name].setdefault(
-                    key, (np.zeros(len(golds), np.int64), np.zeros(len(golds), np.int64))
-                )
+                hit, all_ = split[name].setdefault(key, (none.copy(), none.copy()))
                 all_[row] += 1
                 hit[row] += item in mine
     return split

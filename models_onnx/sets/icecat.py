@@ -56,10 +56,16 @@ def read(path: Path) -> Iterator[Gold]:
 def read_catalog(path: Path) -> Iterator[Gold]:
     """The products of a file, in order, with all their values, in the title or not.
 
+    Colours that the shop wrote in one field ("Black,Cyan") are values of their own.
+
     Raises:
         DataError: a line is not of the format.
     """
     for row in lines.rows(path):
-        said = values(row)
+        said = [
+            (label, one.strip())
+            for label, value in values(row)
+            for one in (value.split(",") if label == "colour" else [value])
+        ]
         kind = next((v for label, v in said if label == "product_type"), "")
         yield Gold(text=row.text("title"), kind="title", type=kind, values=tuple(said))

@@ -21,7 +21,7 @@ from models_onnx.evaluation.run import Given
 from streams.cli import model_answers as answers
 from streams.cli import model_load as load
 from streams.cli.model_lines import answer
-from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, show, table, told
+from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, show, told
 from streams.typed import OntologyTyper
 from topology.ontology import default_ontology
 
@@ -175,9 +175,9 @@ def model_release(
     manifest = releases.release(folder, in_folder, version=version, reports=told_)
     checked = len(releases.verified(folder, in_folder(manifest))) if manifest.files else 0
     say(f"{folder}: {manifest.name} {manifest.version}, {checked} golden inputs")
-    table(
-        ("file", "bytes", "sha256"), [(n, manifest.sizes[n], h) for n, h in manifest.files.items()]
-    )
+    listed = [(name, f"{manifest.sizes[name]:,}", hash_) for name, hash_ in manifest.files.items()]
+    for line in _lines([("file", "bytes", "sha256"), *listed]):
+        say(line)
 
 
 def _answer(
@@ -229,7 +229,8 @@ def _print(measured: Report) -> None:
     say(f"{measured.task} on {measured.set} ({', '.join(measured.files)}): {measured.bundle}")
     names, shown = reports.columns(measured), list(reports.rows(measured))
     for name, cell in zip(names, shown[0][1:], strict=True):
-        say(f"  {name:24} {cell}")
+        if cell != "-":
+            say(f"  {name:24} {cell}")
     if shown[1:]:
         say()
         for line in _lines([["", *names], *shown[1:]]):
