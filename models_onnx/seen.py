@@ -21,6 +21,8 @@ from models_onnx.errors import BundleError
 from models_onnx.tagging.splits import normal
 
 SEEN_FILE = "seen.bin"
+TEXT = "text"
+"""Label under which whole texts (titles, sides of a pair) stand."""
 
 _MAGIC = b"SEEN" + (1).to_bytes(4, "little")
 _HASH = np.dtype("<u4")

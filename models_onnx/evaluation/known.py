@@ -5,11 +5,9 @@ from typing import Protocol
 
 from models_onnx import seen
 from models_onnx.mapping import Mapping
+from models_onnx.seen import TEXT as TEXT
 from models_onnx.seen import Seen
 from models_onnx.sets.records import Gold
-
-TEXT = "text"
-"""Label under which whole texts (titles, sides of a pair) stand in a `seen.Seen`."""
 
 
 class Known(Protocol):
