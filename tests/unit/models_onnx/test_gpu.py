@@ -6,13 +6,13 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs the extra train")
 
-from models_onnx import bundle as bundles  # noqa: E402
-from models_onnx import gpu_check  # noqa: E402
-from models_onnx.errors import BundleError, DeviceError  # noqa: E402
-from models_onnx.gpu import export  # noqa: E402
-from models_onnx.runtime import has_cuda_provider  # noqa: E402
-from models_onnx.spans import Text  # noqa: E402
-from models_onnx.tagging.tagger import Tagger  # noqa: E402
+from models_onnx import bundle as bundles
+from models_onnx import gpu_check
+from models_onnx.errors import BundleError, DeviceError
+from models_onnx.gpu import export
+from models_onnx.runtime import has_cuda_provider
+from models_onnx.spans import Text
+from models_onnx.tagging.tagger import Tagger
 
 
 @pytest.fixture(scope="module")
