@@ -80,6 +80,11 @@ class Tagger:
         return self.bundle.id_on(self._workers.device)
 
     @property
+    def is_degraded(self) -> bool:
+        """The GPU it was loaded on failed for good, and the CPU answers."""
+        return self._workers.is_degraded
+
+    @property
     def set_aside(self) -> int:
         """Texts so far that the model failed on."""
         return self._workers.set_aside
