@@ -60,7 +60,7 @@ class Session:
         axis = session.get_inputs()[0].shape[1]
         found = session.get_outputs()
         self.outputs: tuple[str, ...] = tuple(o.name for o in found)
-        self.per_token = frozenset(o.name for o in found if axis in o.shape[1:2])
+        self.per_token = frozenset(o.name for o in found if axis in (o.shape or [])[1:2])
 
     def run(self, ids: Ids, mask: Ids, types: Ids) -> list[Array]:
         """Every output of the graph, in the order of `outputs`.

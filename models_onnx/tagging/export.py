@@ -22,7 +22,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer
 
 from models_onnx import bundle as bundles
-from models_onnx import graphs, publish
+from models_onnx import graphs, publish, smoothing
+from models_onnx.batching import Ids, alone, arrays
 from models_onnx.bundle import MODEL_FILE, TOKENIZER_FILE, Manifest
 from models_onnx.labels import bio_labels
 from models_onnx.runtime import INPUTS, open_session
@@ -40,11 +41,12 @@ from models_onnx.tagging.train import (
     TaggerModel,
     collate,
 )
-from models_onnx.tokens import Tokens
+from models_onnx.tokens import Encoded, Tokens
 
 FUSED = "com.microsoft"
 NAME, VERSION = "tagging", "0.1.0"
 MIN_SCORE = 0.3
+_CALIBRATED = 300
 
 ABOUT = """
 Tags product titles and shopping queries with product type, brand, attributes and intents. One
@@ -186,8 +188,15 @@ def build(model: TaggerModel) -> Any:
     )
 
 
-def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None:
-    """Write `model` with int8 weights per channel, for the CPU; the nodes in `keep` stay fp32."""
+def save_int8(
+    model: Any, path: Path, *, keep: Sequence[str] = ("raw",), texts: Sequence[Encoded] = ()
+) -> None:
+    """Write `model` with int8 weights per channel, for the CPU; the nodes in `keep` stay fp32.
+
+    With `texts` (some hundred like those to come) activations are evened out before.
+    """
+    if texts:
+        smoothing.smooth(model, map(single, texts), keep=keep)
     with TemporaryDirectory() as folder:
         full = Path(folder) / "fp32.onnx"
         onnx.save(model, full)
@@ -203,6 +212,23 @@ def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None
     made = onnx.load(path)
     graphs.split_norms(made)
     onnx.save(made, path)
+
+
+def calibration(corpus: data.Corpus, tokens: Tokens) -> list[Encoded]:
+    """Texts for `save_int8`, spread over all training sets, of which no figure is told."""
+    each = _CALIBRATED // max(1, len(corpus.train))
+    rows = [
+        row
+        for rows in corpus.train.values()
+        for row in rows[:: max(1, len(rows) // max(1, each))][:each]
+    ]
+    return [tokens.encode_text(Text(row.text, row.kind, row.type)) for row in rows]
+
+
+def single(text: Encoded) -> tuple[Ids, Ids, Ids]:
+    """Ids, mask and token types of one text alone."""
+    (batch,) = alone([len(text.ids)])
+    return arrays(batch, [text], pad=0)
 
 
 def parity(model: TaggerModel, tokens: Tokens, path: Path, rows: Sequence[Labelled]) -> float:
@@ -268,12 +294,12 @@ def main() -> None:
     torch.set_num_threads(2)
     given.out.mkdir(parents=True, exist_ok=True)
     model, tokens = load_checkpoint(given.checkpoint)
-    save_int8(build(model), given.out / MODEL_FILE)
+    corpus = data.read(given.data)
+    save_int8(build(model), given.out / MODEL_FILE, texts=calibration(corpus, tokens))
     tokenizer = (given.checkpoint / TOKENIZER_FILE).read_text(encoding="utf-8")
     (given.out / TOKENIZER_FILE).write_text(tokenizer, encoding="utf-8")
     publish.write(given.out, manifest(given.out, {}), about=ABOUT, limits=LIMITS)
 
-    corpus = data.read(given.data)
     seen = evaluate.seen_values(corpus, epochs=given.epochs)
     tagger = Tagger.load(given.out, device="cpu", threads=2)
     quality = {
