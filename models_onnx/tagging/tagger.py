@@ -14,6 +14,7 @@ from models_onnx.workers import Row, Runs, Watch, Workers
 OUTPUTS = ("tags", "confidence")
 """Needed of the graph: uint8 and float32, [texts, tokens] each; others are not looked at."""
 
+_OUTSIDE = 0
 _PROBE = Text("black leather shoes for men, size 8", "title")
 
 
@@ -114,7 +115,8 @@ class Tagger:
             decode_spans(
                 text.text,
                 [word[1:] for word in encoded.words],
-                [tags[place] for place in first],
+                # Of no numbers the largest has no place: CUDA then tells 255 (onnxruntime #31161).
+                [tags[place] if scores[place] == scores[place] else _OUTSIDE for place in first],
                 [scores[place] for place in first],
                 self._labels,
                 min_score=self._min_score,

@@ -127,7 +127,7 @@ def test_titles_have_the_same_answers_alone_in_company_and_in_any_order(case, mo
 
 def test_what_is_no_number_is_no_answer(case, found):
     def nan(ids, outputs):
-        return [np.full_like(o, np.nan) if o.dtype.kind == "f" else o for o in outputs]
+        return [np.full_like(o, np.nan if o.dtype.kind == "f" else 255) for o in outputs]
 
     made = case.new(found, Wrapped(found, nan), threads=1)
     assert case.ask(made, [case.question(GOOD)]) == [case.nothing]
