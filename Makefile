@@ -9,7 +9,8 @@ N ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
-	bench bench-ingest bench-pipeline bench-upsert bench-memory train
+	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train \
+	gpu-models gpu-check
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,7 +58,7 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
 
-bench: bench-ingest bench-pipeline bench-upsert bench-memory ## all benchmarks, each a table and .cartograph/bench/NAME.json
+bench: bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
 bench-ingest: $(VENV)/.dev ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust (in .venv-bench)
 	$(BIN)/python -m tests.bench.ingest
 bench-pipeline: $(VENV)/.dev ## the whole way of the data, events to facts
@@ -66,6 +67,14 @@ bench-upsert: $(VENV)/.dev ## GRAPH: totals a second, as the graph grows
 	$(BIN)/python -m tests.bench.upsert
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
+
+bench-tagging: $(VENV)/.train ## titles a second, strings in, spans out
+	$(BIN)/python -m tests.bench.tagging
+
+gpu-models: $(VENV)/.train ## the shipped bundles for a GPU, in .cartograph/gpu-models (any machine)
+	$(BIN)/python -m models_onnx.gpu.export
+gpu-check: ## ask a machine with CUDA all that must be true (in an environment with the extra gpu)
+	$(BIN)/python -m models_onnx.gpu_check --out .cartograph/gpu-check
 
 train: $(VENV)/.train ## train both bundles again: make train DATA=folder
 	$(BIN)/python -m models_onnx.tagging.train --data $(DATA) --out models_onnx/bundles/tagging

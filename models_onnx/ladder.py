@@ -66,6 +66,7 @@ class Ladder:
         pad: id of the padding token.
         outputs: names of the outputs wanted, in the order of a `Row`; None: all, in its own order.
         longest: tokens of the longest text that can come.
+        token_budget: padded tokens of one call on a GPU, at most.
         watch: told what happens.
         clock: seconds, monotonic.
 
@@ -82,12 +83,13 @@ class Ladder:
         pad: int,
         outputs: Sequence[str] | None = None,
         longest: int = batching.WIDTHS[-1],
+        token_budget: int = batching.TOKEN_BUDGET,
         watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.watch = watch or Watch()
         self.set_aside = 0
-        self.token_budget = batching.TOKEN_BUDGET
+        self.token_budget = token_budget
         self._probe, self._pad, self._longest = probe, pad, longest
         self._outputs = tuple(outputs or session.outputs)
         self._clock = clock

@@ -29,6 +29,8 @@ _UNFUSED = ("SkipLayerNormFusion",)
 """Left out on CPU: its SkipLayerNormalization takes 20 us where Add and LayerNormalization take 4
 (13 tokens, 384 wide, onnxruntime 1.31.1)."""
 
+_KINDS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(int64)": np.int64}
+_PLAIN_RUNS = 2
 _NO_MEMORY = re.compile(
     r"failed to allocate memory|out of memory|CUBLAS_STATUS_ALLOC_FAILED|bad_alloc", re.IGNORECASE
 )
@@ -58,7 +60,7 @@ class Session:
         axis = session.get_inputs()[0].shape[1]
         found = session.get_outputs()
         self.outputs: tuple[str, ...] = tuple(o.name for o in found)
-        self.per_token = frozenset(o.name for o in found if axis in o.shape[1:2])
+        self.per_token = frozenset(o.name for o in found if axis in (o.shape or [])[1:2])
 
     def run(self, ids: Ids, mask: Ids, types: Ids) -> list[Array]:
         """Every output of the graph, in the order of `outputs`.
@@ -104,9 +106,13 @@ class BoundSession(Session):
             binding, inputs = kept
             for name, array in feed.items():
                 inputs[name].update_inplace(array)
-            self._session.run_with_iobinding(binding)
+            self._run_bound(binding, shape)
             answer: list[Array] = binding.copy_outputs_to_cpu()
             return answer
+
+    def _run_bound(self, binding: Any, shape: tuple[int, ...]) -> None:
+        del shape
+        self._session.run_with_iobinding(binding)
 
     def _bind(self, feed: Mapping[str, Ids]) -> tuple[Any, dict[str, Any]]:
         binding = self._session.io_binding()
@@ -116,9 +122,42 @@ class BoundSession(Session):
         }
         for name, value in inputs.items():
             binding.bind_ortvalue_input(name, value)
+        self._bind_outputs(binding, feed[INPUTS[0]].shape)
+        return binding, inputs
+
+    def _bind_outputs(self, binding: Any, shape: tuple[int, ...]) -> None:
+        del shape
         for name in self.outputs:
             binding.bind_output(name, self.device, 0)
-        return binding, inputs
+
+
+class CapturedSession(BoundSession):
+    """A bound session whose kernels are captured once for each shape and replayed: a CUDA graph.
+
+    Of a session that was made with `enable_cuda_graph=1`. Worth it for small batches alone, where
+    starting the kernels takes longer than they do; measured by `gpu_check`, used nowhere else.
+    """
+
+    def __init__(self, path: Path, session: Any, device: str) -> None:
+        super().__init__(path, session, device)
+        self._runs: dict[tuple[int, ...], int] = {}
+        self._ids: dict[tuple[int, ...], int] = {}
+
+    def _bind_outputs(self, binding: Any, shape: tuple[int, ...]) -> None:
+        for output in self._session.get_outputs():
+            size = shape if output.name in self.per_token else shape[:1]
+            kind = _KINDS[output.type]
+            value = ort.OrtValue.ortvalue_from_shape_and_type(list(size), kind, self.device, 0)
+            binding.bind_ortvalue_output(output.name, value)
+
+    def _run_bound(self, binding: Any, shape: tuple[int, ...]) -> None:
+        runs = self._runs[shape] = self._runs.get(shape, 0) + 1
+        number = self._ids.setdefault(shape, len(self._ids) + 1)
+        options = ort.RunOptions()
+        # -1: no capture. Kernels are chosen and memory is taken in the first runs (1.31.1 refuses
+        # to build cuDNN attention while it captures).
+        options.add_run_config_entry("gpu_graph_id", str(number if runs > _PLAIN_RUNS else -1))
+        self._session.run_with_iobinding(binding, options)
 
 
 def open_session(path: Path, *, device: Device) -> Session:
@@ -170,7 +209,7 @@ def has_cuda_provider() -> bool:
 
 
 def assignment(session: Any) -> dict[str, int]:
-    """Nodes by execution provider, of a session that was made by `cuda_session`."""
+    """Nodes by execution provider, of a session that was made here."""
     found: dict[str, int] = {}
     for part in session.get_provider_graph_assignment_info():
         count = len(part.get_nodes())
@@ -219,7 +258,6 @@ def cuda_session(path: Path, **changes: str) -> Any:
         ort.preload_dlls()
     options = _options()
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     # kSameAsRequested: the default doubles the arena, up to most of the card (models of few MB).
     wanted = {"arena_extend_strategy": "kSameAsRequested", **changes}
     try:
@@ -251,6 +289,7 @@ def _options() -> Any:
     options.log_severity_level = 3
     # int8 weights with DequantizeLinear become plain fp16 weights at load, on either device.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     return options
 
 

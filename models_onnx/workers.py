@@ -55,11 +55,17 @@ class Workers:
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
         self.warm = self._ladder.warm
+        self._loaded_on = session.device
 
     @property
     def device(self) -> str:
         """Where texts run now; it changes when a GPU fails for good."""
         return self._ladder.device
+
+    @property
+    def is_degraded(self) -> bool:
+        """It does not run where it was loaded any more."""
+        return self._ladder.device != self._loaded_on
 
     @property
     def set_aside(self) -> int:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from onnx import TensorProto, helper
 
@@ -21,11 +20,12 @@ from models_onnx.tagging.model import TaggerModel
 from models_onnx.tagging.splits import normal
 from models_onnx.tagging.tagger import OUTPUTS
 from models_onnx.tagging.teach import MAX_TOKENS
-from models_onnx.tokens import Tokens
+from models_onnx.tokens import Encoded, Tokens
 from models_onnx.training.fit import collate
 from models_onnx.training.graph import Graph, save_int8
 
 NAME, VERSION = "tagging", "0.2.0"
+_CALIBRATED = 300
 THRESHOLDS = {"min_score": 0.3, "min_type_score": 0.5}
 
 ABOUT = """
@@ -105,6 +105,17 @@ def _linear(graph: Graph, x: str, layer: torch.nn.Linear, name: str) -> str:
     return graph.add("Add", [raw, graph.weight(f"{name}_bias", layer.bias)], f"{name}_logits")
 
 
+def calibration(corpus: data.Corpus, tokens: Tokens) -> list[Encoded]:
+    """Texts for `save_int8`, spread over all training sets, of which no figure is told."""
+    each = _CALIBRATED // max(1, len(corpus.train))
+    rows = [
+        row
+        for rows in corpus.train.values()
+        for row in rows[:: max(1, len(rows) // max(1, each))][:each]
+    ]
+    return [tokens.encode_text(Text(row.text, row.kind, row.type)) for row in rows]
+
+
 def parity(model: TaggerModel, tokens: Tokens, path: Path, rows: Sequence[Labelled]) -> float:
     """Share of words to which the file gives the same tag as torch, one text a call, 0..1."""
     session = open_session(path, device="cpu")
@@ -150,14 +161,16 @@ def shown(text: Text, answer: Tagged, seen: evaluate.Seen) -> str:
 
 
 def write(
-    model: TaggerModel, tokenizer: str, slugs: Sequence[str], folder: Path, *, exact: bool = False
+    model: TaggerModel,
+    tokenizer: str,
+    slugs: Sequence[str],
+    folder: Path,
+    *,
+    texts: Sequence[Encoded] = (),
 ) -> None:
-    """Write a bundle without figures; `exact`: in fp32, to compare with."""
+    """Write a bundle without figures; `texts`: see `save_int8`."""
     folder.mkdir(parents=True, exist_ok=True)
-    if exact:
-        onnx.save(build(model), folder / MODEL_FILE)
-    else:
-        save_int8(build(model), folder / MODEL_FILE, keep=("label_raw",))
+    save_int8(build(model), folder / MODEL_FILE, keep=("label_raw",), texts=texts)
     (folder / TOKENIZER_FILE).write_text(tokenizer, encoding="utf-8")
     (folder / TYPES_FILE).write_text("\n".join(slugs) + "\n", encoding="utf-8")
     publish.write(folder, manifest(folder, {}), about=ABOUT, limits=LIMITS)

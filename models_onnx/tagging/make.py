@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 
 from models_onnx import seen
 from models_onnx.seen import TEXT
 from models_onnx.tagging import data, export, train
+from models_onnx.tagging.teach import MAX_TOKENS
 from models_onnx.tagging.train import SMOKE, Recipe
 from models_onnx.tagging.types import TypeTable
+from models_onnx.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +38,9 @@ def make(
     teachers = train.teachers_of(corpus, recipe, work)
     trained = train.train(corpus, extra, teachers, recipe)
     train.save(trained, work)
-    export.write(trained.model, trained.tokenizer, table.slugs(), out)
+    tokens = Tokens(Tokenizer.from_str(trained.tokenizer), max_tokens=MAX_TOKENS)
+    texts = export.calibration(corpus, tokens)
+    export.write(trained.model, trained.tokenizer, table.slugs(), out, texts=texts)
     seen.write(out, seen.of(_shown(corpus, recipe)))
 
 

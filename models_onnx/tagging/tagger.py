@@ -16,6 +16,7 @@ OUTPUTS = ("tags", "confidence", "type", "type_confidence")
 """Needed of the graph: uint8 and float32, [texts, tokens] each; of a bundle that types texts also
 int32 and float32, [texts] each; others are not looked at."""
 
+_OUTSIDE = 0
 _PROBE = Text("black leather shoes for men, size 8", "title")
 
 
@@ -84,6 +85,11 @@ class Tagger:
         return self.bundle.id_on(self._workers.device)
 
     @property
+    def is_degraded(self) -> bool:
+        """The GPU it was loaded on failed for good, and the CPU answers."""
+        return self._workers.is_degraded
+
+    @property
     def set_aside(self) -> int:
         """Texts so far that the model failed on."""
         return self._workers.set_aside
@@ -112,7 +118,8 @@ class Tagger:
         spans = decode_spans(
             text.text,
             [word[1:] for word in encoded.words],
-            [tags[place] for place in first],
+            # Of no numbers the largest has no place: CUDA then tells 255 (onnxruntime #31161).
+            [tags[place] if scores[place] == scores[place] else _OUTSIDE for place in first],
             [scores[place] for place in first],
             self._labels,
             min_score=self._min_score,

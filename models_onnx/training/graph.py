@@ -16,8 +16,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from models_onnx import graphs
+from models_onnx import graphs, smoothing
+from models_onnx.batching import Ids, alone, arrays
 from models_onnx.runtime import INPUTS
+from models_onnx.tokens import Encoded
 from models_onnx.training.encoder import EPSILON, HEADS, Encoder
 
 FUSED = "com.microsoft"
@@ -102,8 +104,15 @@ class Graph:
         return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
 
-def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None:
-    """Write `model` with int8 weights per channel, for the CPU; the nodes in `keep` stay fp32."""
+def save_int8(
+    model: Any, path: Path, *, keep: Sequence[str] = ("raw",), texts: Sequence[Encoded] = ()
+) -> None:
+    """Write `model` with int8 weights per channel, for the CPU; the nodes in `keep` stay fp32.
+
+    With `texts` (some hundred like those to come) activations are evened out before.
+    """
+    if texts:
+        smoothing.smooth(model, map(single, texts), keep=keep)
     with TemporaryDirectory() as folder:
         full = Path(folder) / "fp32.onnx"
         onnx.save(model, full)
@@ -119,3 +128,9 @@ def save_int8(model: Any, path: Path, *, keep: Sequence[str] = ("raw",)) -> None
     made = onnx.load(path)
     graphs.split_norms(made)
     onnx.save(made, path)
+
+
+def single(text: Encoded) -> tuple[Ids, Ids, Ids]:
+    """Ids, mask and token types of one text alone."""
+    (batch,) = alone([len(text.ids)])
+    return arrays(batch, [text], pad=0)

@@ -46,8 +46,10 @@ class Readiness(msgspec.Struct, frozen=True):
         ready: there is no reason against it.
         reasons: what is still to be done, one sentence each.
         offsets: partition of the topic of facts -> where the replica reads on.
+        degraded: what works, but not as it was set up, one sentence each.
     """
 
     ready: bool
     reasons: tuple[str, ...]
     offsets: dict[str, int]
+    degraded: tuple[str, ...] = ()

@@ -73,6 +73,11 @@ class LoadingTagger:
         """Of its bundle; "" while it is being loaded."""
         return self.loading.result().bundle_id if self.loaded else ""
 
+    @property
+    def is_degraded(self) -> bool:
+        """It does not run where it was loaded."""
+        return self.loaded and self.loading.result().is_degraded
+
     async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]:
         """One `Tagged` for each text, in the order given."""
         tagger = await asyncio.shield(self.loading)
@@ -143,7 +148,12 @@ def readiness(follower: Follower, tagger: LoadingTagger) -> Readiness:
     if not tagger.loaded:
         reasons.append("the tagging model is still being loaded")
     offsets = {str(number): offset for number, offset in sorted(follower.replica.offsets.items())}
-    return Readiness(not reasons, tuple(reasons), offsets)
+    degraded = (
+        ("the tagging model runs on the CPU: the GPU failed twice, see the log",)
+        if tagger.is_degraded
+        else ()
+    )
+    return Readiness(not reasons, tuple(reasons), offsets, degraded)
 
 
 async def _run(

@@ -65,3 +65,28 @@ def test_the_card_marks_values_that_training_never_had():
     answer = Tagged((Span(0, 3, "color", "Red", 0.9), Span(4, 9, "product_type", "shoes", 0.8)))
     line = tagging.shown(Text("Red shoes", "query"), answer, {("color", "red")})
     assert line == "query `Red shoes`: Red (color 0.90), shoes (product_type 0.80, new)"
+
+
+def test_the_int8_file_has_no_fused_norms_which_are_slow_on_a_cpu(tmp_path):
+    torch.manual_seed(0)
+    model = TaggerModel(32, 2, len(bio_labels())).eval()
+    tagging.save_int8(tagging.build(model), tmp_path / "model.onnx")
+    made = onnx.load(tmp_path / "model.onnx")
+    operators = [node.op_type for node in made.graph.node]
+    assert operators.count("LayerNormalization") == 4
+    assert "SkipLayerNormalization" not in operators
+    assert "MatMulInteger" in operators
+    session = open_session(tmp_path / "model.onnx", device="cpu")
+    tags, confidence = session.run(IDS, MASK, TYPES)
+    assert tags.shape == confidence.shape == IDS.shape
+    assert session.per_token == {"tags", "confidence"}
+    assert session._session.get_provider_graph_assignment_info()
+
+
+def test_norms_that_were_split_are_not_fused_again_when_they_are_loaded(tmp_path):
+    model = TaggerModel(32, 2, len(bio_labels())).eval()
+    tagging.save_int8(tagging.build(model), tmp_path / "model.onnx")
+    session = open_session(tmp_path / "model.onnx", device="cpu")._session
+    parts = session.get_provider_graph_assignment_info()
+    operators = [node.op_type for part in parts for node in part.get_nodes()]
+    assert "SkipLayerNormalization" not in operators

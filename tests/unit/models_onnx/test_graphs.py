@@ -5,7 +5,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason="needs the extra train")
 
-from models_onnx import bundle, graphs  # noqa: E402
+from models_onnx import bundle, graphs, smoothing  # noqa: E402
 from models_onnx.gpu.titles import titles  # noqa: E402
 from models_onnx.runtime import BoundSession, cpu_session, open_session  # noqa: E402
 from models_onnx.spans import Text  # noqa: E402
@@ -119,3 +119,50 @@ def test_bound_arrays_give_the_answers_of_plain_runs(encoded):
         )
         plain = open_session(path, device="cpu").run(*feed)
         assert all((a == b).all() for a, b in zip(bound.run(*feed), plain, strict=True))
+
+
+def test_evened_activations_change_nothing_in_float_and_save_tags_in_int8(tmp_path, encoded):
+    from models_onnx.training.graph import save_int8, single
+
+    def full():
+        model = onnx.load(SHIPPED / "model.onnx")
+        graphs.split_norms(model)
+        graphs.dequantised(model)
+        graphs.joined_norms(model)
+        return model
+
+    onnx.save(full(), tmp_path / "full.onnx")
+    evened = full()
+    smoothing.smooth(evened, [single(each) for each in encoded[:20]], keep=("raw",))
+    onnx.save(evened, tmp_path / "evened.onnx")
+    exact = answers(tmp_path / "full.onnx", encoded)
+    assert same_tags(answers(tmp_path / "evened.onnx", encoded), exact) >= 0.999
+    peaks = smoothing.peaks(evened, ["layer0.narrow.evened"], map(single, encoded))
+    before = smoothing.peaks(full(), ["layer0.gelu"], map(single, encoded))["layer0.gelu"]
+    after = peaks["layer0.narrow.evened"]
+    assert after.max() / np.median(after) < before.max() / np.median(before) / 2
+
+    save_int8(full(), tmp_path / "plain.onnx")
+    save_int8(full(), tmp_path / "smooth.onnx", texts=encoded[:20])
+    plain = same_tags(answers(tmp_path / "plain.onnx", encoded[20:]), exact[20:])
+    smooth = same_tags(answers(tmp_path / "smooth.onnx", encoded[20:]), exact[20:])
+    assert smooth > plain
+
+
+def test_an_evened_int8_model_can_be_converted_for_a_gpu(tmp_path, encoded):
+    from models_onnx.training.graph import save_int8
+
+    model = onnx.load(SHIPPED / "model.onnx")
+    graphs.split_norms(model)
+    graphs.dequantised(model)
+    graphs.joined_norms(model)
+    save_int8(model, tmp_path / "int8.onnx", texts=encoded[:20])
+    made = onnx.load(tmp_path / "int8.onnx")
+    known = graphs.dequantised(made)
+    graphs.joined_norms(made)
+    onnx.save(made, tmp_path / "full.onnx")
+    graphs.halved(made)
+    graphs.packed(made, known)
+    onnx.save(made, tmp_path / "half.onnx")
+    full, half = (answers(tmp_path / f"{name}.onnx", encoded) for name in ("full", "half"))
+    assert same_tags(half, full) >= 0.995

@@ -9,7 +9,7 @@ import models_onnx
 
 ROOT = Path(models_onnx.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-TRAINING = {"train.py", "export.py", "graphs.py"}
+TRAINING = {"train.py", "export.py", "graphs.py", "smoothing.py"}
 
 
 def imported(path):

@@ -101,3 +101,15 @@ def test_what_was_computed_is_told_with_its_padding(device, padded):
     assert (call["items"], call["tokens"], call["padded"]) == (3, 6, padded)
     assert call["queued_s"] >= 0
     assert call["ran_s"] > 0
+
+
+def test_a_gpu_that_fails_for_good_is_told_and_the_cpu_uses_all_its_threads():
+    cpu = FakeSession("cpu")
+    session = FakeSession("cuda", next={"cpu": cpu})
+    made = workers(session, threads=2)
+    assert not made.is_degraded
+    session.broken = True
+    assert made.map(list(range(10, 90)), encode, read) == expected(range(10, 90))
+    assert (made.device, made.is_degraded) == ("cpu", True)
+    assert made.map(list(range(10, 90)), encode, read) == expected(range(10, 90))
+    assert {height for height, _ in cpu.shapes} == {1}

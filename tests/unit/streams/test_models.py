@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from models_onnx import bundle
 from models_onnx.spans import Claim, Judged, Span, Tagged, Text
+from streams import metrics
 from streams.answers import ANSWERS
 from streams.errors import StateError
-from streams.models import Models, claim_key, text_key
+from streams.model_watch import ModelWatch
+from streams.models import Loaded, Models, claim_key, load_model, text_key
 from streams.ports import Questions
+from streams.settings import Settings
 from topology.store.memory import MemoryStore
 
 RED, BLUE = Text("red shoes", "title"), Text("blue shoes", "title")
@@ -117,3 +122,40 @@ def test_a_stage_that_asks_a_model_it_did_not_declare_is_told_so():
     models = Models(Slow(), None)
     with pytest.raises(StateError, match="did not declare"):
         asyncio.run(models.answer(Questions((), (CLAIM,)), MemoryStore()))
+
+
+def value(metric, *labels: str) -> float:
+    return metric.labels(*labels)._value.get()
+
+
+def test_the_real_model_reports_what_it_does_and_what_it_is():
+    loaded = load_model(Settings(device="cpu", model_threads=1), "tagging")
+    items = value(metrics.MODEL_ITEMS, "tagging")
+    models = Models(loaded.model, None, of={"tagging": loaded})  # type: ignore[arg-type]
+    asyncio.run(models.answer(Questions((RED, BLUE)), MemoryStore()))
+    assert value(metrics.MODEL_ITEMS, "tagging") == items + 2
+    tokens = value(metrics.MODEL_TOKENS, "tagging")
+    assert tokens == value(metrics.MODEL_PADDED_TOKENS, "tagging") > 0
+    assert value(metrics.MODEL_DEVICE, "tagging", "cpu", "cpu") == 1
+    digest = loaded.files["model.onnx"][:12]
+    assert value(metrics.MODEL_INFO, "tagging", loaded.model.bundle_id, digest) == 1
+    assert models.degraded == ""
+    models.close()
+
+
+def test_a_gpu_that_failed_for_good_shows_in_the_gauge_and_in_a_sentence():
+    of = bundle.load(bundle.shipped("tagging"), task="tagging")
+    watch = ModelWatch("watched", "cuda", "cuda", of)
+    watch.out_of_memory()
+    watch.fell_back("rebuilt")
+    assert (watch.degraded, value(metrics.MODEL_DEVICE, "watched", "cuda", "cuda")) == ("", 1)
+    watch.fell_back("cpu")
+    watch.set_aside()
+    assert "runs on the CPU" in watch.degraded
+    assert value(metrics.MODEL_DEVICE, "watched", "cuda", "cuda") == 0
+    assert value(metrics.MODEL_DEVICE, "watched", "cpu", "cuda") == 1
+    assert value(metrics.MODEL_OUT_OF_MEMORY, "watched") == 1
+    assert value(metrics.MODEL_FALLBACKS, "watched", "rebuilt") == 1
+    assert value(metrics.MODEL_SET_ASIDE, "watched") == 1
+    models = Models(Slow(), None, of={"tagging": Loaded(Slow(), Path(), {}, watch)})
+    assert "runs on the CPU" in models.degraded

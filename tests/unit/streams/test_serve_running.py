@@ -16,7 +16,7 @@ from streams.serve.ask import Remote
 from streams.serve.problems import ProblemError
 from streams.serve.reader import Readiness
 from streams.serve.running import Running
-from streams.serve.server import _listen, _server
+from streams.serve.server import _listen, _server, readiness
 from streams.settings import Settings
 from tests.one_partition import LEXICON, small_ontology
 from tests.serve_graph import MemoryReader, a_fact
@@ -110,3 +110,19 @@ def test_a_replica_that_is_gone_is_told(at):
         Remote(gone).node(CONCEPT)
     with pytest.raises(BrokerError, match="does not answer"):
         running.readiness(gone)
+
+
+def test_a_replica_whose_model_left_its_gpu_is_ready_and_says_that_it_is_degraded():
+    class Here:
+        caught_up = asyncio.Event()
+        replica = type("R", (), {"offsets": {}})()
+
+    class Fallen:
+        loaded = is_degraded = True
+
+    Here.caught_up.set()
+    told = readiness(Here(), Fallen())  # type: ignore[arg-type]
+    assert told.ready
+    assert "runs on the CPU" in told.degraded[0]
+    Fallen.is_degraded = False
+    assert readiness(Here(), Fallen()).degraded == ()  # type: ignore[arg-type]
