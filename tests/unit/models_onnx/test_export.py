@@ -12,7 +12,9 @@ from models_onnx.labels import bio_labels  # noqa: E402
 from models_onnx.runtime import open_session  # noqa: E402
 from models_onnx.spans import Span, Tagged, Text  # noqa: E402
 from models_onnx.tagging import export as tagging  # noqa: E402
+from models_onnx.tagging import train  # noqa: E402
 from models_onnx.tagging.model import TaggerModel  # noqa: E402
+from models_onnx.training.graph import save_int8  # noqa: E402
 
 IDS = np.array([[2, 7, 9, 3, 11, 4]], np.int32)
 MASK = np.ones_like(IDS)
@@ -31,12 +33,14 @@ def tensors():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_taggers_graph_answers_as_torch_does(tmp_path, seed):
     torch.manual_seed(seed)
-    model = TaggerModel(32, 2, len(bio_labels())).eval()
-    tags, confidence = run(tagging.build(model), tmp_path)
+    model = TaggerModel(32, 2, len(bio_labels()), 5).eval()
+    tags, confidence, kind, sure = run(tagging.build(model), tmp_path)
     with torch.inference_mode():
-        chances = model(*tensors()).softmax(-1)
+        chances, kinds = (logits.softmax(-1) for logits in model(*tensors()))
     assert tags.tolist() == chances.argmax(-1).tolist()
     assert confidence == pytest.approx(chances.max(-1).values.numpy(), abs=1e-4)
+    assert kind.tolist() == kinds.argmax(-1).tolist()
+    assert sure == pytest.approx(kinds.max(-1).values.numpy(), abs=1e-4)
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -52,13 +56,13 @@ def test_the_cleaners_graph_answers_as_torch_does_with_and_without_a_marked_plac
 
 
 def test_a_saved_model_is_read_back_as_it_was(tmp_path):
-    model = TaggerModel(32, 2, len(bio_labels())).eval()
-    torch.save({"layers": 2, "state": model.state_dict()}, tmp_path / "checkpoint.pt")
+    model = TaggerModel(32, 2, len(bio_labels()), 5).eval()
     tokenizer = tagging.bundles.shipped("tagging") / "tokenizer.json"
-    (tmp_path / "tokenizer.json").write_bytes(tokenizer.read_bytes())
-    read, _ = tagging.load_checkpoint(tmp_path)
+    train.save(train.Trained(model, tokenizer.read_text(encoding="utf-8")), tmp_path)
+    read, _ = train.load(tmp_path)
     with torch.inference_mode():
-        assert torch.equal(read(*tensors()), model(*tensors()))
+        for found, expected in zip(read(*tensors()), model(*tensors()), strict=True):
+            assert torch.equal(found, expected)
 
 
 def test_the_card_marks_values_that_training_never_had():
@@ -69,23 +73,24 @@ def test_the_card_marks_values_that_training_never_had():
 
 def test_the_int8_file_has_no_fused_norms_which_are_slow_on_a_cpu(tmp_path):
     torch.manual_seed(0)
-    model = TaggerModel(32, 2, len(bio_labels())).eval()
-    tagging.save_int8(tagging.build(model), tmp_path / "model.onnx")
+    model = TaggerModel(32, 2, len(bio_labels()), 5).eval()
+    save_int8(tagging.build(model), tmp_path / "model.onnx", keep=("label_raw",))
     made = onnx.load(tmp_path / "model.onnx")
     operators = [node.op_type for node in made.graph.node]
     assert operators.count("LayerNormalization") == 4
     assert "SkipLayerNormalization" not in operators
     assert "MatMulInteger" in operators
     session = open_session(tmp_path / "model.onnx", device="cpu")
-    tags, confidence = session.run(IDS, MASK, TYPES)
+    tags, confidence, kind, sure = session.run(IDS, MASK, TYPES)
     assert tags.shape == confidence.shape == IDS.shape
+    assert kind.shape == sure.shape == IDS.shape[:1]
     assert session.per_token == {"tags", "confidence"}
     assert session._session.get_provider_graph_assignment_info()
 
 
 def test_norms_that_were_split_are_not_fused_again_when_they_are_loaded(tmp_path):
-    model = TaggerModel(32, 2, len(bio_labels())).eval()
-    tagging.save_int8(tagging.build(model), tmp_path / "model.onnx")
+    model = TaggerModel(32, 2, len(bio_labels()), 5).eval()
+    save_int8(tagging.build(model), tmp_path / "model.onnx", keep=("label_raw",))
     session = open_session(tmp_path / "model.onnx", device="cpu")._session
     parts = session.get_provider_graph_assignment_info()
     operators = [node.op_type for part in parts for node in part.get_nodes()]
