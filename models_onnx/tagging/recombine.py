@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from models_onnx.tagging.examples import Labelled, Piece
 
+RECOMBINED = "recombined"
+"""Source of the texts made here."""
+
 _EXCHANGED = 0.45
 _LEFT_OUT = 0.12
 _MOVED = 0.15
@@ -34,7 +37,7 @@ class Recombiner:
             text = self._rewritten(row)
             if text.strip():
                 yield Labelled(
-                    text=text, kind=row.kind, type=row.type, pieces=(), source="recombined"
+                    text=text, kind=row.kind, type=row.type, pieces=(), source=RECOMBINED
                 )
 
     @staticmethod

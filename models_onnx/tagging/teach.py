@@ -5,8 +5,9 @@ and recombined texts carries more than the labels alone (measured: see the bundl
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from torch.nn import functional
 from models_onnx.labels import bio_labels
 from models_onnx.spans import Text
 from models_onnx.tagging import data
+from models_onnx.tagging.examples import Labelled
 from models_onnx.tagging.lessons import KEPT, Batch, Desk, Lesson, Soft, side_by_side
 from models_onnx.tagging.model import TaggerModel
 from models_onnx.tokens import Encoded, Tokens
@@ -28,8 +30,31 @@ MASKED_SHARE = 0.05
 TYPE_WEIGHT = 0.3
 """Of the type's loss, beside that of a word's label."""
 
-SOURCES = ("e5-small-v2", "bge-small-en-v1.5")
+
+class Chair(NamedTuple):
+    """A teacher to be: its encoder, and whether it is trained on texts that people labelled alone.
+
+    Those are few beside catalogs and generated texts. A teacher of theirs alone is better on them,
+    and is asked about texts like them alone.
+    """
+
+    encoder: str
+    by_hand: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.encoder}-{'hand' if self.by_hand else 'all'}"
+
+
+CHAIRS = (
+    Chair("e5-small-v2"),
+    Chair("bge-small-en-v1.5"),
+    Chair("e5-small-v2", by_hand=True),
+)
 EPOCHS = 6
+BY_HAND = {"query-ner": 1, "oa-mine": 2}
+"""Sets that people labelled, and how often a teacher of these alone sees them in an epoch."""
+
 _ASKED_AT_ONCE = 48
 
 Floats = npt.NDArray[np.float32]
@@ -38,10 +63,11 @@ log = logging.getLogger(__name__)
 
 
 class Teacher:
-    """A trained deep model with its tokeniser."""
+    """A trained deep model with its tokeniser; `by_hand`: see `Chair`."""
 
-    def __init__(self, model: TaggerModel, tokens: Tokens) -> None:
+    def __init__(self, model: TaggerModel, tokens: Tokens, *, by_hand: bool = False) -> None:
         self.model = model.eval()
+        self.by_hand = by_hand
         self._tokens = tokens
 
     def chances(self, texts: Sequence[Text]) -> Iterator[tuple[int, Floats, Floats]]:
@@ -62,10 +88,10 @@ class Teacher:
         return labels.float().softmax(-1).numpy(), nodes.float().softmax(-1).numpy()
 
 
-def train(name: str, corpus: data.Corpus, *, epochs: int = EPOCHS, seed: int = 0) -> Teacher:
-    """A teacher on the encoder `name` (see `sources.load`)."""
+def train(chair: Chair, corpus: data.Corpus, *, epochs: int = EPOCHS, seed: int = 0) -> Teacher:
+    """A teacher for the chair."""
     torch.manual_seed(seed)
-    source = sources.load(name)
+    source = sources.load(chair.encoder)
     tokenizer = vocabulary.whole(source.tokenizer)
     tokens = Tokens(tokenizer, max_tokens=MAX_TOKENS)
     slugs = corpus.table.slugs()
@@ -75,19 +101,25 @@ def train(name: str, corpus: data.Corpus, *, epochs: int = EPOCHS, seed: int = 0
     rng = np.random.default_rng(seed)
     desk = Desk(tokens, slugs, rng)
     size = 32
-    steps = epochs * (len(data.epoch(corpus, 1)) // size)
-    log.info("teacher %s: %d steps", name, steps)
+    steps = epochs * (len(_rows(chair, corpus, 1)) // size)
+    log.info("teacher %s: %d steps", chair.name, steps)
     fit(
         model,
         (
-            [desk.lesson(row) for row in data.epoch(corpus, number)]
+            [desk.lesson(row) for row in _rows(chair, corpus, number)]
             for number in range(1, epochs + 1)
         ),
-        Plan(steps, rate=2e-4, above=5, decay=0.9, size=size, warm_up=0.08, seed=seed),
+        Plan(steps, rate=2e-4, above=4, decay=0.9, size=size, warm_up=0.08, seed=seed),
         lambda lessons: loss_of(model, lessons, vocabulary.mask_id(tokenizer), rng),
         lambda lesson: len(lesson.ids),
     )
-    return Teacher(model, tokens)
+    return Teacher(model, tokens, by_hand=chair.by_hand)
+
+
+def _rows(chair: Chair, corpus: data.Corpus, epoch: int) -> list[Labelled]:
+    if not chair.by_hand:
+        return data.epoch(corpus, epoch)
+    return [row for name, times in BY_HAND.items() for row in corpus.train[name] * times]
 
 
 def loss_of(
@@ -112,21 +144,18 @@ def _masked(batch: Batch, mask_id: int, rng: np.random.Generator) -> torch.Tenso
     return ids
 
 
-def soften(teachers: Sequence[Teacher], texts: Sequence[Text]) -> dict[Text, Soft]:
-    """What the teachers say of each text, averaged."""
-    asked = list(dict.fromkeys(texts))
-    answers: list[tuple[Floats, Floats] | None] = [None] * len(asked)
+def soften(
+    teachers: Sequence[Teacher], texts: Sequence[Text], by_hand: Collection[Text] = ()
+) -> dict[Text, Soft]:
+    """What the teachers say of each text, averaged; those `by_hand` are asked of these alone."""
+    answers: dict[Text, tuple[Floats, Floats]] = {}
     for teacher in teachers:
+        asked = list(dict.fromkeys(by_hand if teacher.by_hand else texts))
         for number, labels, types in teacher.chances(asked):
-            before = answers[number]
-            if before is not None:
+            if before := answers.get(asked[number]):
                 labels, types = before[0] + labels, before[1] + types
-            answers[number] = (labels, types)
-    return {
-        text: _kept(*answer)
-        for text, answer in zip(asked, answers, strict=True)
-        if answer is not None
-    }
+            answers[asked[number]] = (labels, types)
+    return {text: _kept(labels, types) for text, (labels, types) in answers.items()}
 
 
 def _kept(labels: Floats, types: Floats) -> Soft:
@@ -149,13 +178,14 @@ def save(teacher: Teacher, path: Path) -> None:
     torch.save(state, path)
 
 
-def load(name: str, path: Path, slugs: Sequence[str]) -> Teacher:
+def load(chair: Chair, path: Path, slugs: Sequence[str]) -> Teacher:
     """The teacher that `save` wrote."""
-    source = sources.load(name)
+    source = sources.load(chair.encoder)
     tokenizer = vocabulary.whole(source.tokenizer)
     words = tokenizer.get_vocab_size()
     model = TaggerModel(words, source.layers, len(bio_labels()), len(slugs))
     fill(model.encoder, source.weights, range(words))
     state: Mapping[str, torch.Tensor] = torch.load(path, weights_only=True)
     model.load_state_dict({**model.state_dict(), **state})
-    return Teacher(model, Tokens(tokenizer, max_tokens=MAX_TOKENS))
+    tokens = Tokens(tokenizer, max_tokens=MAX_TOKENS)
+    return Teacher(model, tokens, by_hand=chair.by_hand)

@@ -22,8 +22,8 @@ from models_onnx.tagging import data, teach, unlabelled
 from models_onnx.tagging.examples import Labelled
 from models_onnx.tagging.lessons import Desk, Lesson, Soft
 from models_onnx.tagging.model import TaggerModel
-from models_onnx.tagging.recombine import Recombiner
-from models_onnx.tagging.teach import MAX_TOKENS, Teacher
+from models_onnx.tagging.recombine import RECOMBINED, Recombiner
+from models_onnx.tagging.teach import BY_HAND, MAX_TOKENS, Chair, Teacher
 from models_onnx.tokens import Tokens
 from models_onnx.training import sources, vocabulary
 from models_onnx.training.encoder import fill
@@ -40,7 +40,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """How much of everything.
 
     Attributes:
-        teachers: encoders that teach; none: the student learns from labels alone.
+        teachers: who teaches; none: the student learns from labels alone.
         teacher_epochs: how often they see the corpus.
         epochs: how often the student does.
         layers: of the student.
@@ -50,7 +50,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         seed: of everything random.
     """
 
-    teachers: tuple[str, ...] = teach.SOURCES
+    teachers: tuple[Chair, ...] = teach.CHAIRS
     teacher_epochs: int = teach.EPOCHS
     epochs: int = 24
     layers: int = 3
@@ -89,13 +89,13 @@ def more_texts(corpus: data.Corpus, folder: Path, recipe: Recipe) -> list[Labell
 def teachers_of(corpus: data.Corpus, recipe: Recipe, folder: Path) -> list[Teacher]:
     """The recipe's teachers, trained, or read from `folder` where they were written before."""
     found = []
-    for seed, name in enumerate(recipe.teachers):
-        path = folder / f"teacher-{name}-{seed}.pt"
+    for seed, chair in enumerate(recipe.teachers):
+        path = folder / f"teacher-{chair.name}.pt"
         if path.exists():
-            log.info("teacher %s: from %s", name, path)
-            found.append(teach.load(name, path, corpus.table.slugs()))
+            log.info("teacher %s: from %s", chair.name, path)
+            found.append(teach.load(chair, path, corpus.table.slugs()))
             continue
-        teacher = teach.train(name, corpus, epochs=recipe.teacher_epochs, seed=recipe.seed + seed)
+        teacher = teach.train(chair, corpus, epochs=recipe.teacher_epochs, seed=recipe.seed + seed)
         teach.save(teacher, path)
         found.append(teacher)
     return found
@@ -114,7 +114,7 @@ def train(
     fill(model.encoder, source.weights, kept)
     mask_id = vocabulary.mask_id(Tokenizer.from_str(tokenizer))
     rng = np.random.default_rng(recipe.seed)
-    said = teach.soften(teachers, _asked(corpus, extra)) if teachers else {}
+    said = teach.soften(teachers, *_asked(corpus, extra)) if teachers else {}
     desk = Desk(tokens, slugs, rng)
     steps = recipe.epochs * (len(_shown(corpus, extra, recipe, 1)) // recipe.size)
     log.info("student: %d tokens, %d texts softened, %d steps", len(kept), len(said), steps)
@@ -155,10 +155,18 @@ def _vocabulary(corpus: data.Corpus, extra: Sequence[Labelled]) -> tuple[str, li
     return json.dumps(table, ensure_ascii=False), kept
 
 
-def _asked(corpus: data.Corpus, extra: Sequence[Labelled]) -> list[Text]:
-    """Every text that is shown, with its type and without; the generator's need no teacher."""
+def _asked(corpus: data.Corpus, extra: Sequence[Labelled]) -> tuple[list[Text], list[Text]]:
+    """Every text that is shown, with its type and without; and those like what people labelled.
+
+    The generator's texts need no teacher.
+    """
     rows = [row for rows in corpus.train.values() for row in rows if row.source != "names"]
-    rows += extra
+    hand = [row for name in BY_HAND for row in corpus.train[name]]
+    hand += [row for row in extra if row.source == RECOMBINED or row.kind == "query"]
+    return _texts([*rows, *extra]), _texts(hand)
+
+
+def _texts(rows: Sequence[Labelled]) -> list[Text]:
     texts = [Text(row.text, row.kind) for row in rows]
     return texts + [Text(row.text, row.kind, row.type) for row in rows if row.type]
 

@@ -1,6 +1,7 @@
 """A tokeniser cut to the words that shops write."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,9 @@ from tokenizers import Tokenizer
 
 COMMON = 10_000
 """BERT's uncased vocabulary is ordered by frequency: ids below this are kept in any case."""
+
+_LEAST = 3
+"""In so many texts a rarer token must stand; else its words are put together of smaller ones."""
 
 
 def whole(tokenizer: str) -> Tokenizer:
@@ -31,8 +35,10 @@ def cut(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any], list[int]
     kept = {i for i, w in word.items() if len(w.replace("##", "")) == 1}
     kept |= {full.token_to_id(t) for t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")}
     kept |= set(range(1996, COMMON))
+    counts = Counter[int]()
     for found in full.encode_batch(list(texts), add_special_tokens=False):
-        kept.update(found.ids)
+        counts.update(set(found.ids))
+    kept |= {token for token, count in counts.items() if count >= _LEAST}
     order = [i for i in sorted(kept) if all(map(_latin, word[i]))]
     new = {word[old]: i for i, old in enumerate(order)}
     table["model"]["vocab"] = new
