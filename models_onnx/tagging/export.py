@@ -1,5 +1,6 @@
 """Make a bundle of a trained tagger: the graph, its precision, its figures, its card."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ from models_onnx import publish
 from models_onnx.bundle import MODEL_FILE, TOKENIZER_FILE, TYPES_FILE, Manifest
 from models_onnx.labels import bio_labels
 from models_onnx.runtime import open_session
+from models_onnx.seen import Seen
 from models_onnx.spans import Tagged, Text
-from models_onnx.tagging import data, evaluate
+from models_onnx.tagging import data
 from models_onnx.tagging.examples import Labelled
 from models_onnx.tagging.model import TaggerModel
-from models_onnx.tagging.splits import normal
-from models_onnx.tagging.tagger import OUTPUTS
+from models_onnx.tagging.tagger import OUTPUTS, Tagger
 from models_onnx.tagging.teach import MAX_TOKENS
 from models_onnx.tokens import Encoded, Tokens
 from models_onnx.training.fit import collate
@@ -151,13 +152,23 @@ def manifest(folder: Path, quality: dict[str, Any]) -> Manifest:
     )
 
 
-def shown(text: Text, answer: Tagged, seen: evaluate.Seen) -> str:
+def shown(text: Text, answer: Tagged, remembered: Seen) -> str:
     """A line for the card; values that no training text has are marked new."""
     parts = []
     for span in answer.spans:
-        new = "" if (span.label, normal(span.text)) in seen else ", new"
+        new = "" if remembered.has(span.label, span.text) else ", new"
         parts.append(f"{span.text} ({span.label} {span.score:.2f}{new})")
-    return f"{text.kind} `{text.text}`: {', '.join(parts) or 'nothing'}"
+    about = f" -> {answer.type} {answer.type_score:.2f}" if answer.type else ""
+    return f"{text.kind} `{text.text}`: {', '.join(parts) or 'nothing'}{about}"
+
+
+def illustrate(folder: Path, remembered: Seen) -> None:
+    """Write the card again, with what the bundle in `folder` answers to EXAMPLES."""
+    with contextlib.closing(Tagger.load(folder, device="cpu")) as tagger:
+        answers = zip(EXAMPLES, tagger.tag(EXAMPLES), strict=True)
+        lines = [shown(text, answer, remembered) for text, answer in answers]
+    made = bundles.read_manifest(folder)
+    publish.write(folder, made, about=ABOUT, limits=LIMITS, examples=lines)
 
 
 def write(

@@ -41,7 +41,9 @@ def make(
     tokens = Tokens(Tokenizer.from_str(trained.tokenizer), max_tokens=MAX_TOKENS)
     texts = export.calibration(corpus, tokens)
     export.write(trained.model, trained.tokenizer, table.slugs(), out, texts=texts)
-    seen.write(out, seen.of(_shown(corpus, recipe)))
+    remembered = seen.of(_shown(corpus, recipe))
+    seen.write(out, remembered)
+    export.illustrate(out, remembered)
 
 
 def _shown(corpus: data.Corpus, recipe: Recipe) -> Iterator[tuple[str, str]]:

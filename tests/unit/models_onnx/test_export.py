@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train")
 onnx = pytest.importorskip("onnx", reason="needs the extra train")
 
+from models_onnx import seen  # noqa: E402
 from models_onnx.cleaning import export as cleaning  # noqa: E402
 from models_onnx.cleaning.train import CleanerModel  # noqa: E402
 from models_onnx.labels import bio_labels  # noqa: E402
@@ -67,7 +68,7 @@ def test_a_saved_model_is_read_back_as_it_was(tmp_path):
 
 def test_the_card_marks_values_that_training_never_had():
     answer = Tagged((Span(0, 3, "color", "Red", 0.9), Span(4, 9, "product_type", "shoes", 0.8)))
-    line = tagging.shown(Text("Red shoes", "query"), answer, {("color", "red")})
+    line = tagging.shown(Text("Red shoes", "query"), answer, seen.of([("color", "red")]))
     assert line == "query `Red shoes`: Red (color 0.90), shoes (product_type 0.80, new)"
 
 
