@@ -17,6 +17,7 @@ from models_onnx.tagging.examples import Labelled, distinct
 from models_onnx.tagging.finding import rows_of
 from models_onnx.tagging.grammar import Writer
 from models_onnx.tagging.lexicon import Lexicon
+from models_onnx.tagging.rebrand import rebranded
 from models_onnx.tagging.splits import (
     VALIDATION_SHARE,
     for_validation,
@@ -129,6 +130,7 @@ def epoch(corpus: Corpus, number: int) -> list[Labelled]:
             rows += have * int(amount)
         else:
             rows += rng.sample(have, min(len(have), int(amount)))
+    rows = [rebranded(row, corpus.brands, rng) for row in rows]
     writer = Writer(corpus.lexicon, rng, brands=corpus.brands, more_types=corpus.types)
     rows += (
         msgspec.structs.replace(row, node=corpus.table.of_labels(row))

@@ -9,6 +9,7 @@ import pytest
 from models_onnx.errors import DataError
 from models_onnx.tagging import parts, splits, unlabelled
 from models_onnx.tagging.examples import Labelled, Piece
+from models_onnx.tagging.rebrand import rebranded
 from models_onnx.tagging.recombine import Recombiner
 from models_onnx.tagging.types import NO_TYPES, TypeTable
 
@@ -114,3 +115,23 @@ def test_unlabelled_texts_come_once_and_never_from_the_measured_part(tmp_path):
     assert len(found) == len(set(found))
     assert set(found) == {title for title in titles if not splits.for_validation(title)}
     assert len(unlabelled.read(tmp_path, most=10)) == 10
+
+
+def test_another_brand_takes_the_place_of_the_old_one_and_all_labels_stay_where_they_were():
+    title = row(
+        "New Acme Tea, 20 Bags",
+        ("Acme", "brand"),
+        ("Tea", "product_type"),
+        ("20 Bags", "quantity"),
+        kind="title",
+    )
+    rng, brands = random.Random(1), ["tripp lite", "x"]
+    made = [rebranded(title, brands, rng) for _ in range(200)]
+    named = {one.value(p) for one in made for p in one.pieces if p.label == "brand"}
+    assert {"Acme", "Tripp Lite", "X"} < named
+    for one in made:
+        assert [p.label for p in one.pieces] == ["brand", "product_type", "quantity"]
+        assert [one.value(p) for p in one.pieces[1:]] == ["Tea", "20 Bags"]
+        assert one.text.startswith("New ")
+    assert 60 < sum(one == title for one in made) < 180
+    assert rebranded(QUERIES[0], brands, rng) == QUERIES[0]
