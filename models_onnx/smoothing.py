@@ -68,15 +68,14 @@ def smooth(model: Any, texts: Iterable[tuple[Ids, Ids, Ids]], *, keep: Iterable[
     del graph.node[:], graph.initializer[:]
     graph.node.extend(nodes)
     graph.initializer.extend(
-        numpy_helper.from_array(np.ascontiguousarray(array), name)
-        for name, array in weights.items()
+        numpy_helper.from_array(np.array(array, order="C"), name) for name, array in weights.items()
     )
 
 
 def peaks(
     model: Any, names: Iterable[str], texts: Iterable[tuple[Ids, Ids, Ids]]
 ) -> Mapping[str, Floats]:
-    """Largest absolute value of each channel of activations [texts, tokens, channels]."""
+    """Largest absolute value of each channel of activations [..., channels]."""
     wanted = sorted(names)
     probe = onnx.ModelProto.FromString(model.SerializeToString())
     del probe.graph.output[:]
@@ -90,7 +89,7 @@ def peaks(
         session = open_session(path, device="cpu")
         for text in texts:
             for name, array in zip(session.outputs, session.run(*text), strict=True):
-                peak = np.abs(array.astype(np.float32)).max(axis=(0, 1))
+                peak = np.abs(array.astype(np.float32)).max(axis=tuple(range(array.ndim - 1)))
                 found[name] = np.maximum(found[name], peak) if name in found else peak
     return found
 

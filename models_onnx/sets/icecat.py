@@ -19,7 +19,6 @@ FIELDS = {
     "attr_t_printing_colours": "colour",
     "attr_t_material": "material",
     "attr_t_product_type": "product_type",
-    "attr_t_brand_compatibility": "compatibility",
     "attr_t_compatibility": "compatibility",
     "attr_t_internal_memory_type": "memory_type",
     "attr_t_display_resolution": "resolution",

@@ -6,6 +6,7 @@ The folder holds `query-ner/{train,dev}.jsonl`, `oa-mine/train.jsonl`, `icecat/p
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +49,7 @@ AN_EPOCH = {
     "oa-mine": 3.0,
     "icecat": 2000,
     "myntra": 1000,
-    "myntra-types": 2500,
+    "myntra-types": 6000,
     "pricerunner": 400,
     "names": 1000,
 }
@@ -128,6 +129,8 @@ def epoch(corpus: Corpus, number: int) -> list[Labelled]:
         have = corpus.train.get(source, [])
         if amount <= 10:
             rows += have * int(amount)
+        elif source == "myntra-types":
+            rows += _evenly(have, int(amount), rng)
         else:
             rows += rng.sample(have, min(len(have), int(amount)))
     rows = [rebranded(row, corpus.brands, rng) for row in rows]
@@ -187,6 +190,12 @@ def _offers(path: Path, table: TypeTable) -> Iterator[Labelled]:
             doubt=1.0,
             node=node,
         )
+
+
+def _evenly(rows: list[Labelled], count: int, rng: random.Random) -> list[Labelled]:
+    """`count` rows, rare types more often than their share: by the root of how many there are."""
+    often = Counter(row.node for row in rows)
+    return rng.choices(rows, weights=[often[row.node] ** -0.5 for row in rows], k=count)
 
 
 def _types(folder: Path) -> list[str]:

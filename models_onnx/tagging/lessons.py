@@ -19,8 +19,9 @@ from models_onnx.training.fit import collate
 
 Chances = npt.NDArray[np.float16]
 
-TRUST = 0.5
-"""Weight of what people or catalogs say of a text, where a teacher was asked too."""
+TRUST, TRUST_TYPE = 0.5, 0.9
+"""Weight of what people or catalogs say of a text's words, and of its type, where a teacher was
+asked too: of rare types teachers know little."""
 
 KEPT = 6
 """How many of a teacher's chances are kept, the highest; they are made to add up to one."""
@@ -116,13 +117,13 @@ def side_by_side(lessons: Sequence[Lesson], labels: int, types: int) -> Batch:
                 target[one.soft.labels[word]] = one.soft.label_chances[word]
             line.append(number)
             place.append(first)
-            wanted.append(_mixed(target, label, soft=soft))
+            wanted.append(_mixed(target, label, TRUST if soft else 1.0))
         if one.node != IGNORED or one.soft is not None:
             target = np.zeros(types, np.float32)
             if one.soft is not None:
                 target[one.soft.types] = one.soft.type_chances
             typed.append(number)
-            nodes.append(_mixed(target, one.node, soft=one.soft is not None))
+            nodes.append(_mixed(target, one.node, TRUST_TYPE if one.soft is not None else 1.0))
     return Batch(
         ids,
         mask,
@@ -135,9 +136,9 @@ def side_by_side(lessons: Sequence[Lesson], labels: int, types: int) -> Batch:
     )
 
 
-def _mixed(target: npt.NDArray[np.float32], column: int, *, soft: bool) -> npt.NDArray[np.float32]:
+def _mixed(target: npt.NDArray[np.float32], column: int, trust: float) -> npt.NDArray[np.float32]:
+    """`target` as a teacher gave it, or zeros with a `trust` of 1, and what people say of it."""
     if column != IGNORED:
-        if soft:
-            target *= 1 - TRUST
-        target[column] += TRUST if soft else 1.0
+        target *= 1 - trust
+        target[column] += trust
     return target

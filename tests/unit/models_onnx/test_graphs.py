@@ -149,6 +149,18 @@ def test_evened_activations_change_nothing_in_float_and_save_tags_in_int8(tmp_pa
     assert smooth > plain
 
 
+def test_what_is_no_array_stays_none_when_activations_are_evened(encoded):
+    from models_onnx.training.graph import single
+
+    model = onnx.load(SHIPPED / "model.onnx")
+    graphs.split_norms(model)
+    graphs.dequantised(model)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0, np.int64), "scalar"))
+    smoothing.smooth(model, [single(each) for each in encoded[:2]])
+    (scalar,) = (each for each in model.graph.initializer if each.name == "scalar")
+    assert list(scalar.dims) == []
+
+
 def test_an_evened_int8_model_can_be_converted_for_a_gpu(tmp_path, encoded):
     from models_onnx.training.graph import save_int8
 

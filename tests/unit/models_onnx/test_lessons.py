@@ -10,7 +10,7 @@ from models_onnx.labels import bio_labels  # noqa: E402
 from models_onnx.spans import Text  # noqa: E402
 from models_onnx.tagging import teach  # noqa: E402
 from models_onnx.tagging.examples import IGNORED, Labelled, Piece  # noqa: E402
-from models_onnx.tagging.lessons import KEPT, TRUST, Desk, Soft, side_by_side  # noqa: E402
+from models_onnx.tagging.lessons import KEPT, TRUST, TRUST_TYPE, Desk, Soft, side_by_side  # noqa: E402
 from models_onnx.tagging.model import TaggerModel  # noqa: E402
 from models_onnx.tagging.teach import Teacher  # noqa: E402
 from models_onnx.tokens import Tokens  # noqa: E402
@@ -56,7 +56,7 @@ def test_a_teachers_answer_is_mixed_with_the_labels():
     assert batch.labels.sum(-1).tolist() == [1.0] * 3
     assert batch.labels[0, LABELS.index("B-color")] == TRUST
     assert batch.labels[0, 0] == 1 - TRUST
-    assert batch.nodes.tolist() == [[0.0, TRUST, 1 - TRUST]]
+    assert batch.nodes[0].tolist() == pytest.approx([0.0, TRUST_TYPE, 1 - TRUST_TYPE])
 
 
 def test_where_nobody_labelled_the_teacher_alone_is_asked():
