@@ -1,7 +1,7 @@
-"""What the cleaner stands beside: a few features and logistic regression, no network trained.
+"""What claims without a text are measured beside: frequency and cosine, no network trained.
 
-For claims without a text: how frequent head and tail are, and the cosine of their embeddings by
-all-MiniLM-L6-v2 as it comes (six layers, whole vocabulary, mean of the tokens).
+The cosine is that of head and tail by all-MiniLM-L6-v2 as it comes (six layers, whole vocabulary,
+mean of the tokens).
 """
 
 import json
@@ -9,15 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
-from models_onnx.cleaning.judgements import Judgement
+from models_onnx.cleaning.data import Pair
+from models_onnx.measure import Floats
 from models_onnx.tagging.splits import normal
 from models_onnx.tagging.train import Encoder, base_folder, load_base
-
-Array = npt.NDArray[np.float64]
 
 _LAYERS, _MAX_TOKENS, _BATCH = 6, 96, 64
 
@@ -35,11 +34,11 @@ class Cosine:
         size = len(table["model"]["vocab"])
         self._encoder = Encoder(size, _LAYERS).eval()
         load_base(self._encoder, base, list(range(size)))
-        self._known: dict[str, Array] = {}
+        self._known: dict[str, Floats] = {}
 
-    def __call__(self, pairs: Sequence[tuple[str, str]]) -> Array:
+    def __call__(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         self._learn(sorted({t for pair in pairs for t in pair} - self._known.keys(), key=len))
-        return np.array([self._known[a] @ self._known[b] for a, b in pairs])
+        return np.array([float(self._known[a] @ self._known[b]) for a, b in pairs])
 
     def _learn(self, texts: Sequence[str]) -> None:
         for start in range(0, len(texts), _BATCH):
@@ -55,38 +54,36 @@ class Cosine:
 
 
 class FrequencyAndCosine:
-    """Logistic regression on log frequencies in training (head, tail, relation and tail) and cosine."""
+    """Logistic regression on log frequencies (head, tail, relation with tail) and the cosine.
 
-    def __init__(self, train: Sequence[Judgement], right: Sequence[bool], cosine: Cosine) -> None:
-        self._cosine = cosine
-        asserted = [j for j, r in zip(train, right, strict=True) if r]
-        self._heads = Counter(normal(j.head) for j in asserted)
-        self._tails = Counter(normal(j.tail) for j in asserted)
-        self._both = Counter((j.relation, normal(j.tail)) for j in asserted)
-        # A row's own count would give its label away: it is left out where it is trained on.
-        self._weights = logistic(self._features(train, less=right), np.array(right, float))
+    Frequencies are those of right claims in training. A claim's own head and its group are known
+    there and not where it is measured, so in training each claim is counted without itself, and
+    the wrong ones beside it without the right one of the same head.
+    """
 
-    def __call__(self, judgements: Sequence[Judgement]) -> Array:
+    def __init__(self, train: Sequence[Pair]) -> None:
+        self._cosine = Cosine()
+        right = [pair for pair in train if pair.right]
+        self._heads = Counter(normal(p.claim.type) for p in right)
+        self._tails = Counter(normal(p.claim.value) for p in right)
+        self._both = Counter((p.claim.attribute, normal(p.claim.value)) for p in right)
+        truth = np.array([pair.right for pair in train])
+        self._model = LogisticRegression(max_iter=1000).fit(self._features(train, own=True), truth)
+
+    def __call__(self, pairs: Sequence[Pair]) -> Floats:
         """Log odds of being right."""
-        scores: Array = self._features(judgements) @ self._weights
+        scores: Floats = self._model.decision_function(self._features(pairs, own=False))
         return scores
 
-    def _features(self, rows: Sequence[Judgement], less: Sequence[bool] | None = None) -> Array:
-        own = np.array(less if less is not None else [False] * len(rows), float)
-        heads = np.array([self._heads[normal(j.head)] for j in rows]) - own
-        tails = np.array([self._tails[normal(j.tail)] for j in rows]) - own
-        both = np.array([self._both[j.relation, normal(j.tail)] for j in rows]) - own
-        cosine = self._cosine([(j.head, j.tail) for j in rows])
-        counts = [np.log1p(counted) for counted in (heads, tails, both)]
-        return np.stack([np.ones(len(rows)), *counts, cosine], 1)
-
-
-def logistic(features: Array, truth: Array, *, ridge: float = 1e-3, steps: int = 30) -> Array:
-    """Weights of a logistic regression, by Newton's method."""
-    weights = np.zeros(features.shape[1])
-    for _ in range(steps):
-        chance = 1 / (1 + np.exp(-features @ weights))
-        slope = features.T @ (chance - truth) + ridge * weights
-        curve = (features * (chance * (1 - chance))[:, None]).T @ features
-        weights -= np.linalg.solve(curve + ridge * np.eye(len(weights)), slope)
-    return weights
+    def _features(self, pairs: Sequence[Pair], *, own: bool) -> Floats:
+        heads = np.array([self._heads[normal(p.claim.type)] for p in pairs], float)
+        tails = np.array([self._tails[normal(p.claim.value)] for p in pairs], float)
+        both = np.array(
+            [self._both[p.claim.attribute, normal(p.claim.value)] for p in pairs], float
+        )
+        if own:
+            heads[:] = 0.0
+            counted = np.array([pair.right for pair in pairs], float)
+            tails, both = tails - counted, both - counted
+        cosine = self._cosine([(p.claim.type, p.claim.value) for p in pairs])
+        return np.stack([np.log1p(heads), np.log1p(tails), np.log1p(both), cosine], 1)

@@ -79,8 +79,8 @@ def taxonomy(folder: Path) -> Iterator[Claim]:
     for path in sorted((folder / "categories").glob("*.yml")):
         for category in _yaml(path):
             for one in category.get("attributes") or ():
-                attribute = names.get(one)
-                for value in attribute["values"] if attribute else ():
+                attribute = names.get(one, {"name": "", "values": ()})
+                for value in attribute["values"]:
                     if value in values:
                         kind = category["name"].lower()
                         yield Claim("", kind, attribute["name"], values[value])

@@ -7,7 +7,7 @@ measured on all KINDS, so that its figures on the others say what it does with e
 import copy
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -37,6 +37,7 @@ TRAINED_KINDS = ("swap", "attribute", "inapplicable", "boundary", "junk")
 WITHOUT_TEXT_KINDS = (*["unfit"] * 4, *["attribute"] * 2, *["inapplicable"] * 2, "junk")
 """Ways that show without a text (a swapped colour is as likely as the right one), by frequency."""
 PLANTED_KINDS = tuple(k for k in KINDS if k != "unfit")
+MEASURED_KINDS = tuple(k for k in PLANTED_KINDS if k not in TRAINED_KINDS)
 """What is planted where a text is given: every kind as often as it can be made."""
 
 NOT_FOR_ALL = ("flavor", "scent", "compatibility", "pattern", "body_part", "material")
@@ -145,9 +146,15 @@ class Corruptor:
             return self._wrong_attribute(claim)
         if kind == "inapplicable":
             return self._inapplicable(claim)
+        changed = self._changed(kind, claim)
+        return msgspec.structs.replace(claim, value=changed) if changed else None
+
+    def _changed(self, kind: str, claim: Claim) -> str | None:
+        """A wrong value; the slips of the form are in `slips`."""
         rng, value = self._rng, claim.value
-        changed = {
-            "swap": lambda: self._pick(self._values.get(claim.attribute, [])),
+        other = self._pick(self._values.get(claim.attribute, []))
+        made: dict[str, Callable[[], str | None]] = {
+            "swap": lambda: other,
             "neighbour": lambda: self._pick(self._kin.get((_kin(claim), claim.attribute), [])),
             "unfit": lambda: self._unfit(claim),
             "boundary": lambda: slips.boundary(claim.text, value, rng),
@@ -155,14 +162,12 @@ class Corruptor:
             "placeholder": lambda: rng.choice(slips.PLACEHOLDERS),
             "number": lambda: slips.number(value, rng),
             "unit": lambda: slips.unit(value, rng),
-            "merged": lambda: slips.merged(
-                claim.text, value, self._pick(self._values.get(claim.attribute, [])), rng
-            ),
+            "merged": lambda: slips.merged(claim.text, value, other, rng),
             "cut": lambda: slips.cut(value, rng),
             "maker": lambda: self._maker(claim),
             "misspelt": lambda: slips.misspelt(value, rng),
-        }[kind]()
-        return msgspec.structs.replace(claim, value=changed) if changed else None
+        }
+        return made[kind]()
 
     def _is_wrong(self, claim: Claim, made: Claim, kind: str) -> bool:
         """Whether the change really makes it wrong: no other spelling, no value the title has."""
@@ -171,7 +176,7 @@ class Corruptor:
             return after not in self._known.get(made.attribute, ())
         if before.replace(" ", "").rstrip("s") == after.replace(" ", "").rstrip("s"):
             return False
-        if kind in ("boundary", "cut", "misspelt", "unit", "merged"):
+        if kind in ("boundary", "cut", "misspelt", "unit", "merged", "maker"):
             # What the catalog has elsewhere may be the shorter or longer name of the same.
             return after not in self._known.get(claim.attribute, ())
         if kind in ("junk", "placeholder", "number"):
@@ -250,9 +255,7 @@ def _kin(claim: Claim) -> str:
     return claim.type or claim.text.partition(" ")[0]
 
 
-def _together(
-    products: Iterable[dict[str, str]], counts: Counter[str]
-) -> dict[str, set[str]]:
+def _together(products: Iterable[dict[str, str]], counts: Counter[str]) -> dict[str, set[str]]:
     """Attribute -> the attributes that some product has beside it, of those with many products."""
     found: dict[str, set[str]] = {a: set() for a, n in counts.items() if n >= OFTEN}
     for said in products:

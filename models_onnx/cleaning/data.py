@@ -27,6 +27,7 @@ NEVER_ALONE = frozenset({"brand", "model", "size", "quantity", "price", "other",
 """Labels of which hardly anything can be said without the text."""
 
 TAXONOMY = "taxonomy"
+SAME_TYPE = "same-type"
 MEASURED_ONLY = "wdc-pave"
 
 SHARES = {
@@ -36,19 +37,18 @@ SHARES = {
     "myntra": 0.05,
     "grammar": 0.05,
     "unstated": 0.03,
-    "icecat-catalog": 0.24,
-    "myntra-catalog": 0.1,
+    "icecat-catalog": 0.22,
+    "myntra-catalog": 0.08,
     "oa-mine-catalog": 0.08,
     "asked": 0.06,
     "fitting": 0.1,
-    TAXONOMY: 0.06,
+    TAXONOMY: 0.05,
+    SAME_TYPE: 0.06,
 }
-"""Source -> its share of an epoch, apart from the judged claims; the last three have no text."""
+"""Source -> its share of an epoch, apart from the judged claims; the last four have no text."""
 
 DRAWN_KINDS = tuple(
-    kind
-    for kind, times in zip(TRAINED_KINDS, (5, 3, 1, 3, 1), strict=True)
-    for _ in range(times)
+    kind for kind, times in zip(TRAINED_KINDS, (5, 3, 1, 3, 1), strict=True) for _ in range(times)
 )
 """TRAINED_KINDS as often as they are tried: the hard ones more."""
 
@@ -57,10 +57,16 @@ JUDGED_NEGATIVES = 2
 """Wrong tails beside each judged claim in an epoch; others in each."""
 
 RENAMED, WITHOUT_TYPE, WITHOUT_TEXT = 0.25, 0.25, 0.06
-"""Shares of the claims that are trained on under another name, without their type, without the text.
+"""Shares of claims that are trained on under another name, without their type, without the text.
 
 Users name attributes as they like, and many have no product types.
 """
+
+TYPE_RELATIONS = ("is a", "manner of", "related to", "defined as")
+"""Of IntentionQA: those whose tail may be the type that two products share."""
+
+SAME_TYPE_CLAIMS = 60
+"""Of each type, lest shirts and shoes were nearly all."""
 
 CATALOGS = ("icecat-catalog", "myntra-catalog", "oa-mine-catalog")
 VALIDATION_CLAIMS = 3000
@@ -101,6 +107,7 @@ def read(folder: Path, corpus: texts.Corpus) -> Claims:
     train["fitting"] = [c for c in fitting if not _measured(c)]
     taxonomy = folder / "shopify-taxonomy" / "data"
     train[TAXONOMY] = list(_taxonomy(taxonomy)) if taxonomy.exists() else []
+    train[SAME_TYPE] = list(_same_type(corpus.train))
     asked = [c for s in corpus.train for row in corpus.validation[s] for c in bare(row)]
     learnt = set(train["asked"])
     validation["asked"] = [c for c in dict.fromkeys(asked) if c not in learnt]
@@ -167,8 +174,8 @@ class Epochs:
 def corruptors(
     parts: dict[str, list[Claim]], lexicon: Lexicon, rng: random.Random
 ) -> dict[str, Corruptor]:
-    """Set -> what makes it wrong: each catalog knows its own values, the other sets all of theirs."""
-    alone = (*CATALOGS, TAXONOMY, MEASURED_ONLY)
+    """Set -> what makes it wrong: a catalog knows its own values, the other sets all of theirs."""
+    alone = (*CATALOGS, TAXONOMY, SAME_TYPE, MEASURED_ONLY)
     ours = [c for name, part in parts.items() if name not in alone for c in part]
     shared = Corruptor(ours, lexicon, rng)
     return {
@@ -190,6 +197,8 @@ def judged_pairs(
 def _trained_kinds(source: str, without_text: bool) -> Sequence[str] | None:
     if source in ("asked", "fitting"):
         return None
+    if source == SAME_TYPE:
+        return ("swap",)
     if source == TAXONOMY or without_text:
         return ("attribute", "attribute", "inapplicable", "junk")
     return DRAWN_KINDS
@@ -209,7 +218,7 @@ def _varied(pair: Pair, rng: random.Random, without_text: bool) -> Pair:
 
 
 def _reworded(pair: Pair, rng: random.Random) -> Pair:
-    """A judged pair as published, or with one of the two products, or with the relation in front."""
+    """A judged pair as published, or with one of the two products, or with the head for a text."""
     claim, chance = pair.claim, rng.random()
     if " + " in claim.type and chance < 0.3:
         claim = msgspec.structs.replace(claim, type=rng.choice(claim.type.split(" + ")))
@@ -275,6 +284,20 @@ def _fitting(lexicon: Lexicon) -> Iterator[Claim]:
             for value in values:
                 for kind in rng.sample(department.types, min(6, len(department.types))):
                     yield Claim("", kind, label, value)
+
+
+def _same_type(parts: dict[str, list[Labelled]]) -> Iterator[Claim]:
+    """What two products of one type have in common, as a reason for buying both."""
+    rng = random.Random(7)  # noqa: S311 - training data, not secrets
+    for rows in parts.values():
+        of_type: dict[str, list[str]] = {}
+        for row in rows:
+            if row.kind == "title" and row.type:
+                of_type.setdefault(row.type, []).append(row.text.replace(" + ", " and "))
+        for kind, titles in of_type.items():
+            for _ in range(min(len(titles), SAME_TYPE_CLAIMS)):
+                a, b = rng.choice(titles), rng.choice(titles)
+                yield Claim("", f"{a} + {b}", rng.choice(TYPE_RELATIONS), kind)
 
 
 def _taxonomy(folder: Path) -> Iterator[Claim]:

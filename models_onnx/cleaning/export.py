@@ -17,20 +17,20 @@ from tokenizers import Tokenizer
 from models_onnx import bundle as bundles
 from models_onnx import publish
 from models_onnx.bundle import MODEL_FILE, TOKENIZER_FILE, Manifest, TrainingData
-from models_onnx.cleaning import data, evaluate
+from models_onnx.cleaning import data, evaluate, plausibility
 from models_onnx.cleaning.cleaner import OUTPUTS, Cleaner
 from models_onnx.cleaning.data import Pair
-from models_onnx.cleaning.train import CleanerModel, encode
+from models_onnx.cleaning.train import MAX_TOKENS, CleanerModel, encode
 from models_onnx.labels import LABELS
 from models_onnx.runtime import INPUTS, open_session
 from models_onnx.spans import Claim, Judged
 from models_onnx.tagging import data as texts
 from models_onnx.tagging.evaluate import speed
-from models_onnx.tagging.export import Graph, save_int8
-from models_onnx.tagging.train import MAX_TOKENS, collate
+from models_onnx.tagging.export import FUSED, Graph, save_int8
+from models_onnx.tagging.train import collate
 from models_onnx.tokens import Tokens
 
-NAME, VERSION = "cleaning", "0.1.0"
+NAME, VERSION = "cleaning", "0.2.0"
 
 ABOUT = """
 Judges whether a claim (product type, attribute, value) is right: against the product's title, whose
@@ -74,23 +74,62 @@ def build(model: CleanerModel) -> Any:
     hidden = graph.encoder(model.encoder)
     zero = graph.weight("zero", np.array(0, np.int64))
     first = graph.add("Gather", [hidden, zero], "first", axis=1)
-    two = graph.weight("two", np.array(2, np.int32))
-    is_marked = graph.add("Equal", [INPUTS[2], two], "is_marked")
-    marks = graph.add("Cast", [is_marked], "marks", to=TensorProto.FLOAT)
-    last = graph.weight("last_axis", np.array([-1], np.int64))
-    marked = graph.add("Unsqueeze", [marks, last], "marked")
-    tokens = graph.weight("token_axis", np.array([1], np.int64))
-    kept = graph.add("Mul", [hidden, marked], "kept")
-    total = graph.add("ReduceSum", [kept, tokens], "total", keepdims=0)
-    count = graph.add("ReduceSum", [marked, tokens], "count", keepdims=0)
-    one = graph.weight("one", np.array(1, np.float32))
-    place = graph.add("Div", [total, graph.add("Max", [count, one], "at_least_one")], "place")
-    both = graph.add("Concat", [first, place], "both", axis=1)
-    raw = graph.add("MatMul", [both, graph.weight("head", model.head.weight.T)], "raw")
+    parts = _Parts(graph, hidden, sep=model.sep, colon=model.colon)
+    place, value, kind, text = (parts.mean(name) for name in ("place", "value", "kind", "text"))
+    shared = [graph.add("Mul", [value, other], f"value_{other}") for other in (kind, text)]
+    read = graph.add("Concat", [first, place, value, *shared], "read", axis=1)
+    wide = graph.add("MatMul", [read, graph.weight("joint", model.joint.weight.T)], "wide")
+    bias = graph.weight("joint_bias", model.joint.bias)
+    joined = graph.add("BiasGelu", [wide, bias], "joined", domain=FUSED)
+    raw = graph.add("MatMul", [joined, graph.weight("head", model.head.weight.T)], "raw")
     logit = graph.add("Add", [raw, graph.weight("head_bias", model.head.bias)], "logit")
     chance = graph.add("Sigmoid", [logit], "chance")
+    last = graph.weight("last_axis", np.array([-1], np.int64))
     graph.add("Squeeze", [chance, last], OUTPUTS[0])
     return graph.model([helper.make_tensor_value_info(OUTPUTS[0], TensorProto.FLOAT, ["texts"])])
+
+
+class _Parts:
+    """The parts of an encoded claim, as `CleanerModel.forward` tells them apart."""
+
+    def __init__(self, graph: Graph, hidden: str, *, sep: int, colon: int) -> None:
+        self._graph, self._hidden = graph, hidden
+        self._axis = graph.weight("token_axis", np.array([1], np.int64))
+        self._depth = graph.weight("hidden_axis", np.array([-1], np.int64))
+        self._one = graph.weight("one", np.array(1, np.float32))
+        counted = graph.weight("counted_axis", np.array(1, np.int64))
+        is_sep = self._is("is_sep", INPUTS[0], sep)
+        seps = graph.add("Cast", [is_sep], "seps", to=TensorProto.INT32)
+        passed = graph.add("CumSum", [seps, counted], "seps_passed")
+        part = graph.add("Sub", [passed, seps], "part")
+        said, kind, text = (self._is(f"is_part{n}", part, n) for n in range(3))
+        colons = graph.add("And", [self._is("colons", INPUTS[0], colon), said], "is_colon")
+        marks = graph.add("Cast", [colons], "colon_marks", to=TensorProto.INT32)
+        colons_passed = graph.add("CumSum", [marks, counted], "colons_passed")
+        none = graph.weight("none", np.array(0, np.int32))
+        behind = graph.add("Greater", [colons_passed, none], "behind_colon")
+        apart = graph.add("Not", [graph.add("Or", [is_sep, colons], "between")], "inside")
+        value = graph.add("And", [said, behind], "said_behind")
+        self._chosen = {
+            "place": self._is("is_marked", INPUTS[2], 2),
+            "value": graph.add("And", [value, apart], "is_value"),
+            "kind": graph.add("And", [kind, apart], "is_kind"),
+            "text": graph.add("And", [text, apart], "is_text"),
+        }
+
+    def mean(self, name: str) -> str:
+        """Mean of the hidden states of one part, zeros where it is empty."""
+        add = self._graph.add
+        weights = add("Cast", [self._chosen[name]], f"{name}_weights", to=TensorProto.FLOAT)
+        wide = add("Unsqueeze", [weights, self._depth], f"{name}_wide")
+        kept = add("Mul", [self._hidden, wide], f"{name}_kept")
+        total = add("ReduceSum", [kept, self._axis], f"{name}_total", keepdims=0)
+        count = add("ReduceSum", [wide, self._axis], f"{name}_count", keepdims=0)
+        return add("Div", [total, add("Max", [count, self._one], f"{name}_some")], name)
+
+    def _is(self, name: str, tokens: str, number: int) -> str:
+        wanted = self._graph.weight(f"{name}_number", np.array(number, np.int32))
+        return self._graph.add("Equal", [tokens, wanted], name)
 
 
 def difference(
@@ -114,7 +153,8 @@ def difference(
 def load_checkpoint(folder: Path) -> tuple[CleanerModel, Tokens]:
     """The trained model and its tokeniser."""
     saved = torch.load(folder / "checkpoint.pt", weights_only=True)
-    model = CleanerModel(len(saved["state"]["encoder.words.weight"]), saved["layers"])
+    size = len(saved["state"]["encoder.words.weight"])
+    model = CleanerModel(size, saved["layers"], sep=saved["sep"], colon=saved["colon"])
     model.load_state_dict(saved["state"])
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     return model.eval(), Tokens(tokenizer, max_tokens=MAX_TOKENS)
@@ -150,8 +190,9 @@ def main() -> None:
     args.add_argument("--checkpoint", type=Path, required=True, help="folder that train wrote")
     args.add_argument("--data", type=Path, required=True)
     args.add_argument("--out", type=Path, required=True)
+    args.add_argument("--threads", type=int, default=2)
     given = args.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
     model, tokens = load_checkpoint(given.checkpoint)
     save_int8(build(model), given.out / MODEL_FILE)
@@ -162,31 +203,35 @@ def main() -> None:
     publish.write(given.out, manifest(given.out, thresholds, {}), about=ABOUT, limits=LIMITS)
 
     claims = data.read(given.data, texts.read(given.data))
-    _, answered = evaluate.measure_all(Cleaner.load(given.out, device="cpu", threads=2), claims)
+    measured = Cleaner.load(given.out, device="cpu", threads=given.threads)
+    _, answered = evaluate.measure_all(measured, claims)
     thresholds = evaluate.choose_thresholds(
         {name: (p, np.array([a.score for a in answers])) for name, (p, answers) in answered.items()}
     )
     publish.write(given.out, manifest(given.out, thresholds, {}), about=ABOUT, limits=LIMITS)
-    cleaner = Cleaner.load(given.out, device="cpu", threads=2)
-    quality, answered = evaluate.measure_all(cleaner, claims)
+    cleaner = Cleaner.load(given.out, device="cpu", threads=given.threads)
+    sets, answered = evaluate.measure_all(cleaner, claims)
+    judged = plausibility.measure_all(cleaner, claims)
     mixed = [pair for pairs, _ in answered.values() for pair in pairs[:100]]
-    sets = dict(quality)
     asked = [pair.claim for pair in answered["oa-mine"][0][:400]]
-    quality["runtime"] = {
+    runtime = {
         **difference(model, tokens, given.out / MODEL_FILE, mixed),
         "two_threads_one_claim_a_call": speed(lambda: cleaner.judge(asked), len(asked)),
         "megabytes": round((given.out / MODEL_FILE).stat().st_size / 1e6, 2),
     }
+    quality = {name: evaluate.brief(f) for name, f in {**sets, **judged}.items()}
     shown = [_shown(c, answer) for c, answer in zip(EXAMPLES, cleaner.judge(EXAMPLES), strict=True)]
     publish.write(
         given.out,
-        manifest(given.out, thresholds, quality),
+        manifest(given.out, thresholds, {**quality, "runtime": runtime}),
         about=ABOUT,
         limits=LIMITS,
         examples=shown,
     )
-    sys.stdout.write("\n".join(evaluate.report(sets)) + f"\n{thresholds}\n{quality['runtime']}\n")
-    sys.stdout.write("\n".join(f"{name:10} {f['verdicts']}" for name, f in sets.items()) + "\n")
+    lines = [*evaluate.report(sets), *plausibility.report(judged)]
+    lines += [str(thresholds), str(runtime)]
+    lines += [f"{name:16} {f['verdicts']}" for name, f in sets.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

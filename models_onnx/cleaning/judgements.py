@@ -4,7 +4,7 @@ The published mapping, in the fields of `Claim` and of `cartograph model clean`;
 
     impakt       type = antecedent, attribute = "implies", value = consequent
     intentionqa  type = "item A + item B" (their names), attribute = the relation in plain words
-                 ("used for", "capable of", ...), value = the assertion after the words of its relation
+                 ("used for", "capable of", ...), value = what follows those words in the assertion
 
 Both sets hold what is right only. Wrong ones are made here, reproducibly: `against` puts beside
 each the tails of others of its category that are as frequent, and `reversed_` of an implication.

@@ -93,9 +93,7 @@ def new_model(
     vocab = table["model"]["vocab"]
     state = {} if init is None else _encoder_state(init)
     layers = {name.split(".")[1] for name in state if name.startswith("layers.")}
-    model = CleanerModel(
-        len(kept), len(layers) or LAYERS, sep=vocab["[SEP]"], colon=vocab[COLON]
-    )
+    model = CleanerModel(len(kept), len(layers) or LAYERS, sep=vocab["[SEP]"], colon=vocab[COLON])
     load_base(model.encoder, base, kept)
     model.encoder.load_state_dict({**model.encoder.state_dict(), **state})
     return model, json.dumps(table, ensure_ascii=False)

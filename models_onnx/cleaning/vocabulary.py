@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FIRST_WORD = 1996
-"""Below are special and unused tokens and single characters; from here on by frequency in English."""
+"""Below are special and unused tokens and characters; from here on by frequency in English."""
 
 
 def cut(base: Path, texts: Iterable[str], *, size: int) -> tuple[dict[str, Any], list[int]]:
