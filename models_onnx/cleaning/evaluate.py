@@ -25,6 +25,7 @@ from models_onnx.cleaning import data, planting, plausibility
 from models_onnx.cleaning.cleaner import Cleaner
 from models_onnx.cleaning.corrupt import TRAINED_KINDS
 from models_onnx.cleaning.data import Pair
+from models_onnx.cleaning.decide import decide
 from models_onnx.cleaning.planting import Planted
 from models_onnx.cleaning.wording import value_words
 from models_onnx.measure import Figure, Flags, Floats, Ids
@@ -153,14 +154,20 @@ def _recall(found: Flags, scores: Floats) -> float:
     return round(measure.value(measure.recall_at_precision(found, scores, 0.9), len(scores)), 4)
 
 
-def choose_thresholds(sets: Mapping[str, tuple[list[Pair], Floats]]) -> dict[str, float]:
+def choose_thresholds(answered: Answered) -> dict[str, float]:
     """Thresholds for the wanted precisions, from the first half of every set.
 
-    `accept` and `reject` from the sets with texts, `..._without_text` from the others.
+    `accept` and `reject` from the sets with texts, `..._without_text` from the others. A set that
+    may only be measured on has no say.
     """
+    sets = [
+        (pairs, np.array([answer.score for answer in answers]))
+        for name, (pairs, answers) in answered.items()
+        if pairs and name != data.MEASURED_ONLY
+    ]
     found: dict[str, float] = {}
     for suffix, bare in (("", False), ("_without_text", True)):
-        parts = [(p[::2], s[::2]) for p, s in sets.values() if p and (not p[0].claim.text) == bare]
+        parts = [(p[::2], s[::2]) for p, s in sets if (not p[0].claim.text) == bare]
         right = np.concatenate([[pair.right for pair in p] for p, _ in parts]).astype(bool)
         scores = np.concatenate([s for _, s in parts])
         wanted = (BARE_PRECISION, BARE_PRECISION) if bare else (ACCEPT_PRECISION, REJECT_PRECISION)
@@ -171,6 +178,20 @@ def choose_thresholds(sets: Mapping[str, tuple[list[Pair], Floats]]) -> dict[str
         lowest = 0.0 if reject is None else min(0.5, 1e-4 - reject)
         found["reject" + suffix] = round(max(0.0, lowest), 4)
     return found
+
+
+def decided(
+    pairs: Sequence[Pair], answers: Sequence[Judged], thresholds: Mapping[str, float]
+) -> list[Judged]:
+    """The same scores with the verdicts that these thresholds give them."""
+    limits = [
+        {"accept": thresholds[f"accept{suffix}"], "reject": thresholds[f"reject{suffix}"]}
+        for suffix in ("", "_without_text")
+    ]
+    return [
+        decide(answer.score, **limits[not pair.claim.text])
+        for pair, answer in zip(pairs, answers, strict=True)
+    ]
 
 
 def verdicts(pairs: Sequence[Pair], answers: Sequence[Judged]) -> dict[str, float]:

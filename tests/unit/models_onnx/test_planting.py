@@ -101,13 +101,17 @@ def test_thresholds_hold_their_precision_and_verdicts_never_go_against_the_score
     rng = np.random.default_rng(0)
     scores = np.array([0.6 * p.right for p in pairs]) + 0.5 * rng.random(len(pairs))
     bare = sets["fitting"].pairs
-    unsure = np.full(len(bare), 0.5)
-    found = evaluate.choose_thresholds({"a": (pairs, scores.clip(0, 1)), "b": (bare, unsure)})
+    answered = [Judged(float(s), "held") for s in scores.clip(0, 1)]
+    unsure = [Judged(0.5, "held")] * len(bare)
+    found = evaluate.choose_thresholds({"a": (pairs, answered), "b": (bare, unsure)})
     assert found["reject"] <= 0.5 <= found["accept"]
     right = np.array([p.right for p in pairs])[::2]
     accepted = scores.clip(0, 1)[::2] >= found["accept"]
     assert right[accepted].mean() >= evaluate.ACCEPT_PRECISION
     assert (found["accept_without_text"], found["reject_without_text"]) == (1.0, 0.0)
+    verdicts = {a.verdict for a in evaluate.decided(pairs, answered, found)}
+    assert verdicts == {"accepted", "held", "rejected"}
+    assert {a.verdict for a in evaluate.decided(bare, unsure, found)} == {"held"}
 
 
 def test_judged_sets_are_measured_with_their_kinds(sets):
