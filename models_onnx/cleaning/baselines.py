@@ -37,8 +37,15 @@ class Cosine:
         self._known: dict[str, Floats] = {}
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> Floats:
-        self._learn(sorted({t for pair in pairs for t in pair} - self._known.keys(), key=len))
+        # By length and then by letters: a batch, and so the last bit, is the same in every run.
+        texts = {t for pair in pairs for t in pair} - self._known.keys()
+        self._learn(sorted(texts, key=lambda text: (len(text), text)))
         return np.array([float(self._known[a] @ self._known[b]) for a, b in pairs])
+
+    def vectors(self, texts: Sequence[str]) -> Floats:
+        """Their embeddings, of length 1: [texts, hidden]."""
+        self._learn(sorted(set(texts) - self._known.keys(), key=lambda text: (len(text), text)))
+        return np.stack([self._known[text] for text in texts])
 
     def _learn(self, texts: Sequence[str]) -> None:
         for start in range(0, len(texts), _BATCH):
@@ -56,13 +63,13 @@ class Cosine:
 class FrequencyAndCosine:
     """Logistic regression on log frequencies (head, tail, relation with tail) and the cosine.
 
-    Frequencies are those of right claims in training. A claim's own head and its group are known
-    there and not where it is measured, so in training each claim is counted without itself, and
-    the wrong ones beside it without the right one of the same head.
+    Frequencies are those of right claims in training. Heads that are measured were never seen
+    there (the split keeps them apart), so in training they count as unseen too, and each tail is
+    counted without the claim itself.
     """
 
-    def __init__(self, train: Sequence[Pair]) -> None:
-        self._cosine = Cosine()
+    def __init__(self, train: Sequence[Pair], cosine: Cosine | None = None) -> None:
+        self._cosine = cosine or Cosine()
         right = [pair for pair in train if pair.right]
         self._heads = Counter(normal(p.claim.type) for p in right)
         self._tails = Counter(normal(p.claim.value) for p in right)

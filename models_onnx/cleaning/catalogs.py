@@ -17,8 +17,17 @@ from models_onnx.spans import Claim
 LONGEST_VALUE = 120
 """Characters; what is longer is a description, not a value."""
 
-MOST_OF_A_PRODUCT = 12
-"""Values of one Icecat product: some have 200, which would make a catalog of notebooks."""
+MAIN = (
+    "supplier", "attr_t_product_colour", "attr_t_cable_colour", "attr_t_printing_colours",
+    "attr_t_material", "attr_t_product_type", "attr_t_brand_compatibility",
+    "attr_t_compatibility", "attr_t_internal_memory_type", "attr_t_display_resolution",
+    "attr_t_finish_type", "attr_t_print_technology", "attr_t_connector_1", "attr_t_connector_2",
+    "attr_t_processor_family", "attr_n_display_diagonal", "attr_n_internal_memory",
+)  # fmt: skip
+"""Fields of Icecat that say what shoppers ask for; the other 4,800 are mostly measures."""
+
+OTHERS_OF_A_PRODUCT = 10
+"""Other values of one Icecat product: some have 200, which would make a catalog of notebooks."""
 
 _MYNTRA = ("gender", "masterCategory", "subCategory", "articleType", "baseColour", "usage")
 _MYNTRA_GUESSED = ("season", "year")
@@ -30,13 +39,15 @@ def icecat(path: Path) -> Iterator[Claim]:
     for row in _rows(path):
         kind = str(row.get("attr_t_product_type", ""))
         kind = "" if kind == "1" else kind.lower()
-        said = [("supplier", row.get("supplier")), *((k, row[k]) for k in row if k[:5] == "attr_")]
+        others = [k for k in row if k.startswith("attr_") and k not in MAIN]
         # A slice that differs from product to product, the same in every run.
-        first = int(row["id"]) % max(1, len(said) - MOST_OF_A_PRODUCT) if len(said) > 1 else 0
-        for attribute, value in [said[0], *said[1 + first :][:MOST_OF_A_PRODUCT]]:
-            text = str(value).strip() if value is not None else ""
-            if text and len(text) <= LONGEST_VALUE and not attribute.endswith("ean"):
-                yield Claim(row["title"], kind, attribute, text)
+        first = int(row["id"]) % max(1, len(others) - OTHERS_OF_A_PRODUCT)
+        for field in (*MAIN, *others[first:][:OTHERS_OF_A_PRODUCT]):
+            value = " ".join(str(row.get(field, "")).split())
+            if value and len(value) <= LONGEST_VALUE:
+                # Its own type would answer for the field that names it.
+                own = "" if field.endswith("product_type") else kind
+                yield Claim(row["title"], own, field, value)
 
 
 def myntra(path: Path) -> Iterator[Claim]:

@@ -29,6 +29,9 @@ NEVER_ALONE = frozenset({"brand", "model", "size", "quantity", "price", "other",
 TAXONOMY = "taxonomy"
 SAME_TYPE = "same-type"
 MEASURED_ONLY = "wdc-pave"
+MAIN = "icecat-main"
+CATALOG_OF = {MAIN: "icecat-catalog"}
+"""Sets that are a part of another one, for the fields that shoppers ask for."""
 
 SHARES = {
     "query-ner": 0.09,
@@ -98,7 +101,10 @@ def read(folder: Path, corpus: texts.Corpus) -> Claims:
     )
     for name, claims in _own_words(folder).items():
         train[name] = [c for c in claims if not for_validation(c.text)]
-        validation[name] = _some([c for c in claims if for_validation(c.text)])
+        measured = [c for c in claims if for_validation(c.text)]
+        validation[name] = _some(measured)
+        if name == CATALOG_OF[MAIN]:
+            validation[MAIN] = _some([c for c in measured if c.attribute in catalogs.MAIN])
     train["unstated"] = list(_unstated(train, corpus.lexicon))
     validation["unstated"] = _some(list(_unstated(validation, corpus.lexicon)))
     asked = [c for rows in corpus.train.values() for row in rows for c in bare(row)]

@@ -35,7 +35,23 @@ NAME, VERSION = "cleaning", "0.2.0"
 ABOUT = """
 Judges whether a claim (product type, attribute, value) is right: against the product's title, whose
 mention of the value is marked by a token type of its own, or without a title by plausibility.
-The encoder is the tagger's, trained on; the head reads the first token and the marked place.
+Attributes may be named as a catalog names them ("attr_t_product_colour", "baseColour", "Net
+content"); type and title may be missing. The head reads the first token, the marked place, the
+value's own tokens, and these laid beside those of the type and of the title.
+
+Judged claims, the published mapping to `Claim(text="", type, attribute, value)`:
+
+- impakt: type = antecedent, attribute = `implies`, value = consequent;
+- intentionqa: type = `item A + item B` (names), attribute = the relation in plain words (`is a`,
+  `used for`, `capable of`, `can`, `manner of`, `property of`, `related to`, `defined as`,
+  `wants to`, `effect`, else `because`), value = what follows those words in the assertion.
+
+How figures are made: `AP` and `r_at_p..` are of wrong values with a tenth of the claims wrong, all
+kinds as often as they can be made; `kinds` is AP of one kind's wrong values against all right ones,
+that kind alone being a tenth of all. In brackets 95 % intervals, bootstrap over titles. `seen`:
+training has the value under the attribute; `stated`: the title has the right value as whole words.
+Judged sets: PR-AUC of right claims, one right beside four other tails of the same category and
+about the same frequency, and for impakt its reverse; 30 % held out by what hangs together.
 """
 LIMITS = """
 English only. Wrong values are made by `cleaning/corrupt.py`, not collected: real catalogs err in

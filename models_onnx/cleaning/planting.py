@@ -42,10 +42,14 @@ def plant(claims: Claims, *, seed: int = 1) -> dict[str, Planted]:
     parts = {
         name: claims.train.get(name, []) + claims.validation.get(name, [])
         for name in {**claims.train, **claims.validation}
+        if name not in data.CATALOG_OF
     }
     rng = random.Random(seed)  # noqa: S311 - validation data, not secrets
     makers = data.corruptors(parts, claims.lexicon, rng)
-    return {name: planted(makers[name], right) for name, right in claims.validation.items()}
+    return {
+        name: planted(makers[data.CATALOG_OF.get(name, name)], right)
+        for name, right in claims.validation.items()
+    }
 
 
 def planted(maker: Corruptor, right: Sequence[Claim]) -> Planted:

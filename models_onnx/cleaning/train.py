@@ -8,6 +8,7 @@ Writes `checkpoint.pt` and `tokenizer.json`.
 
 import argparse
 import json
+import random
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from torch.nn import functional
 
 from models_onnx.bundle import TOKENIZER_FILE
 from models_onnx.cleaning import data, vocabulary
+from models_onnx.cleaning.baselines import Cosine
+from models_onnx.cleaning.relatedness import SHARE, Near, Relatedness, phrases
 from models_onnx.cleaning.wording import worded
 from models_onnx.tagging import data as texts
+from models_onnx.tagging.examples import IGNORED
 from models_onnx.tagging.train import HIDDEN, Encoder, Row, base_folder, fit, load_base
 from models_onnx.tokens import Tokens
 
@@ -36,6 +40,9 @@ VOCABULARY = 14_000
 JOINT = 128
 """Width of the layer that joins what the head reads."""
 
+LIKENESS_WEIGHT = 5.0
+"""Of a squared error beside a cross-entropy: cosines differ by tenths."""
+
 COLON = ":"
 """Stands between attribute and value in `Tokens.encode_claim`."""
 
@@ -45,7 +52,7 @@ class CleanerModel(nn.Module):  # type: ignore[misc]
 
     The head reads the first token, the mean of the marked tokens and of the value's own, and
     the latter times the means of type and text: what two texts share shows in three layers only
-    if they are laid side by side.
+    if they are laid side by side. `likeness` is trained beside and not exported (`relatedness`).
     """
 
     def __init__(self, vocabulary_size: int, layers: int, *, sep: int, colon: int) -> None:
@@ -55,8 +62,14 @@ class CleanerModel(nn.Module):  # type: ignore[misc]
         self.drop = nn.Dropout(0.1)
         self.joint = nn.Linear(5 * HIDDEN, JOINT)
         self.head = nn.Linear(JOINT, 1)
+        self.likeness = nn.Linear(JOINT, 1)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.read(ids, mask, types))[:, 0]
+        return logits
+
+    def read(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+        """What the head judges by: [texts, JOINT]."""
         hidden = self.encoder(ids, mask, types)
         is_sep = ids == self.sep
         part = is_sep.long().cumsum(1) - is_sep.long()
@@ -67,8 +80,8 @@ class CleanerModel(nn.Module):  # type: ignore[misc]
         text = _mean(hidden, inside & (part == 2))
         place = _mean(hidden, types == 2)
         read = torch.cat([hidden[:, 0], place, value, value * kind, value * text], 1)
-        logits: torch.Tensor = self.head(functional.gelu(self.joint(self.drop(read))))[:, 0]
-        return logits
+        joined: torch.Tensor = functional.gelu(self.joint(self.drop(read)))
+        return joined
 
 
 def _mean(hidden: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
@@ -82,6 +95,26 @@ def encode(pair: data.Pair, tokens: Tokens) -> Row:
     """Ids, token types, and as the only label 1 for right, 0 for wrong."""
     found = tokens.encode_claim(worded(pair.claim))
     return found.ids, found.types, [int(pair.right)]
+
+
+def encode_near(near: Near, tokens: Tokens) -> Row:
+    """Ids, token types, and as the second label the cosine in thousandths."""
+    found = tokens.encode_claim(worded(near.claim))
+    return found.ids, found.types, [IGNORED, round(1000 * near.cosine)]
+
+
+def loss(model: CleanerModel, batch: list[torch.Tensor]) -> torch.Tensor:
+    """Cross-entropy of the claims, and the squared error of the cosines."""
+    ids, mask, types, labels = batch
+    with torch.autocast("cpu", torch.bfloat16):
+        joined = model.read(ids, mask, types)
+        logits, likeness = model.head(joined)[:, 0].float(), model.likeness(joined)[:, 0].float()
+    judged = labels[:, 0] != IGNORED
+    right = functional.binary_cross_entropy_with_logits(
+        logits[judged], labels[judged, 0].float(), reduction="sum"
+    )
+    apart = likeness[~judged] - labels[~judged, 1] / 1000
+    return (right + LIKENESS_WEIGHT * apart.square().sum()) / len(labels)
 
 
 def new_model(
@@ -112,19 +145,20 @@ def train(
     model, tokenizer = new_model(claims, init)
     tokens = Tokens(Tokenizer.from_str(tokenizer), max_tokens=MAX_TOKENS)
 
-    def loss_of(batch: list[torch.Tensor]) -> torch.Tensor:
-        ids, mask, types, labels = batch
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(ids, mask, types)
-        return functional.binary_cross_entropy_with_logits(logits.float(), labels[:, 0].float())
-
     source = data.Epochs(claims)
-    first = source.pairs(1, size=size)
+    near = Relatedness(phrases(claims), Cosine())
+
+    def epoch(number: int) -> list[Row]:
+        rng = random.Random(number)  # noqa: S311 - training data, not secrets
+        judged = [encode(pair, tokens) for pair in source.pairs(number, size=size)]
+        related = near.draw(round(SHARE * len(judged)), rng)
+        return judged + [encode_near(one, tokens) for one in related]
+
+    first = epoch(1)
     steps = epochs * (len(first) // BATCH)
     print(f"{len(first)} claims an epoch, {steps} steps", flush=True)
-    shown = (first if n == 1 else source.pairs(n, size=size) for n in range(1, epochs + 1))
-    encoded = ([encode(pair, tokens) for pair in pairs] for pairs in shown)
-    fit(model, encoded, steps, loss_of, rate=RATE, size=BATCH, seed=seed)
+    shown = (first if n == 1 else epoch(n) for n in range(1, epochs + 1))
+    fit(model, shown, steps, lambda batch: loss(model, batch), rate=RATE, size=BATCH, seed=seed)
     return model, tokenizer
 
 
