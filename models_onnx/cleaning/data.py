@@ -51,7 +51,7 @@ SHARES = {
 """Source -> its share of an epoch, apart from the judged claims; the last four have no text."""
 
 DRAWN_KINDS = tuple(
-    kind for kind, times in zip(TRAINED_KINDS, (5, 3, 1, 3, 1), strict=True) for _ in range(times)
+    kind for kind, times in zip(TRAINED_KINDS, (5, 3, 3, 4, 1), strict=True) for _ in range(times)
 )
 """TRAINED_KINDS as often as they are tried: the hard ones more."""
 

@@ -22,6 +22,9 @@ from models_onnx.spans import Claim, Judged
 SAMPLES = 1000
 BASELINES = "models_onnx.cleaning.baselines"
 
+TOGETHER = "judged-together"
+"""Name of the figures over all judged sets."""
+
 Baseline = Callable[[Sequence[Pair]], Floats]
 
 
@@ -39,7 +42,18 @@ def measure_all(cleaner: JudgesClaims, claims: data.Claims) -> dict[str, Any]:
         baseline = fitted(claims, name)
         scores = np.array([a.score for a in cleaner.judge([p.claim for p in pairs])])
         scored[name] = pairs, scores, None if baseline is None else baseline(pairs)
-    return {name: measure_set(*found) for name, found in scored.items()}
+    figures = {name: measure_set(*found) for name, found in scored.items()}
+    if len(scored) > 1:
+        figures[TOGETHER] = measure_set(*_together(list(scored.values())))
+    return figures
+
+
+def _together(sets: Sequence[tuple[list[Pair], Floats, Floats | None]]) -> Any:
+    """All sets as one, each scored by its own baseline."""
+    pairs = [pair for some, _, _ in sets for pair in some]
+    scores = np.concatenate([scores for _, scores, _ in sets])
+    beside = [beside for _, _, beside in sets if beside is not None]
+    return pairs, scores, np.concatenate(beside) if len(beside) == len(sets) else None
 
 
 def fitted(claims: data.Claims, name: str) -> Baseline | None:

@@ -17,7 +17,7 @@ from models_onnx.cleaning.judgements import IMPLIES
 from models_onnx.spans import Claim
 
 NEAREST = 20
-SHARE = 0.25
+SHARE = 0.5
 """Pairs of phrases for each claim of an epoch."""
 
 MOST = 4000
