@@ -81,7 +81,7 @@ Fifty errors of a model trained on 142,000 claims, read and sorted (25 right one
 
 | right, scored wrong | | wrong, scored right | |
 |---|---|---|---|
-| the catalog or the label is doubtful ("type: 1", SPF as a scent) | 13 | a word too many or few | 10 |
+| catalog or label is doubtful ("type: 1", SPF as a scent) | 13 | a word too many or few | 10 |
 | true, but the title gives no sign of it | 5 | two values in one, half the title | 3 |
 | rare spelling or code ("Off White" of "Off-White") | 4 | a value that the title contradicts | 3 |
 | plain mistake | 3 | such products do not have it (ink of a cable) | 2 |
