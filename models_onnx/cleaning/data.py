@@ -99,8 +99,11 @@ def read(folder: Path, corpus: texts.Corpus) -> Claims:
     train["grammar"] = _stated(
         row for row in texts.epoch(corpus, 999) if row.source.startswith("grammar")
     )
+    # The tagger also measures on titles of held-out brands, which `for_validation` does not know.
+    kept = {normal(row.text) for rows in corpus.validation.values() for row in rows}
     for name, claims in _own_words(folder).items():
-        train[name] = [c for c in claims if not for_validation(c.text)]
+        shown = {c.text: normal(c.text) not in kept and not for_validation(c.text) for c in claims}
+        train[name] = [c for c in claims if shown[c.text]]
         measured = [c for c in claims if for_validation(c.text)]
         validation[name] = _some(measured)
         if name == CATALOG_OF[MAIN]:

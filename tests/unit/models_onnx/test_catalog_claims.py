@@ -89,6 +89,9 @@ def test_no_measured_title_is_trained_on_and_nothing_without_a_licence():
     claims = data.read(SHARED, texts.read(SHARED))
     assert data.MEASURED_ONLY not in claims.train
     assert set(data.SHARES) <= set(claims.train)
+    shown = {normal(c.text) for part in claims.train.values() for c in part if c.text}
+    for name in ("oa-mine", "icecat", "myntra", *data.CATALOGS, data.MAIN):
+        assert shown.isdisjoint(normal(c.text) for c in claims.validation[name]), name
     for name in data.CATALOGS:
         measured = {normal(c.text) for c in claims.validation[name]}
         assert measured
