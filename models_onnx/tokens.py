@@ -80,7 +80,9 @@ class Tokens:
         """
         attribute = claim.attribute[:MAX_CHARS].replace("_", " ")
         said = self._plain(_printable(f"{attribute} : {claim.value[:MAX_CHARS]}"))[:_CLAIM_TOKENS]
-        kind = self._plain(_printable(claim.type[:MAX_CHARS]))[:_PREFIX_TOKENS]
+        # Where there is no text, the type may be two products' names and has the text's room.
+        room = _PREFIX_TOKENS if claim.text.strip() else self._max_tokens - len(said) - 4
+        kind = self._plain(_printable(claim.type[:MAX_CHARS]))[:room]
         head = [self._cls, *said, self._sep, *kind, self._sep]
         return self._join(head, claim.text, mark=_find(claim.text, claim.value))
 

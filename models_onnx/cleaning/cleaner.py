@@ -6,6 +6,7 @@ from pathlib import Path
 from models_onnx import bundle as bundles
 from models_onnx.bundle import Bundle
 from models_onnx.cleaning.decide import check_thresholds, decide
+from models_onnx.cleaning.wording import worded
 from models_onnx.errors import ShapeError
 from models_onnx.runtime import Device, Session, open_session
 from models_onnx.spans import HELD, Claim, Judged
@@ -23,7 +24,8 @@ class Cleaner:
 
     A claim without a text is judged by plausibility and has thresholds of its own. A claim without
     a value or attribute, and one that the model fails on, is held (`set_aside` counts the latter).
-    `attributes` are those it was trained on: of others its answers mean nothing.
+    Attributes may be named as a catalog names them ("attr_t_product_colour", "baseColour").
+    `attributes` are the labels that it knows best; see the bundle's card.
 
     Raises:
         ShapeError: the graph's outputs are not a cleaner's.
@@ -43,7 +45,7 @@ class Cleaner:
         self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=bundle.manifest.max_tokens)
         if session.outputs != OUTPUTS:
             raise ShapeError(f"{session.path} gives {session.outputs}, a cleaner gives {OUTPUTS}")
-        probe = self._tokens.encode_claim(_PROBE)
+        probe = self._encode(_PROBE)
         self._workers = Workers(session, probe=probe, pad=self._tokens.pad, threads=threads)
         self._read(_PROBE, probe, self._workers.warm)
 
@@ -75,15 +77,18 @@ class Cleaner:
 
     def judge(self, claims: Sequence[Claim]) -> list[Judged]:
         """One `Judged` for each claim, in the order given."""
-        return self._workers.map(claims, self._tokens.encode_claim, self._read)
+        return self._workers.map(claims, self._encode, self._read)
 
     async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]:
         """As `judge`, off the event loop."""
-        return await self._workers.map_async(claims, self._tokens.encode_claim, self._read)
+        return await self._workers.map_async(claims, self._encode, self._read)
 
     def close(self) -> None:
         """Wait for what runs, then end the threads."""
         self._workers.close()
+
+    def _encode(self, claim: Claim) -> Encoded:
+        return self._tokens.encode_claim(worded(claim))
 
     def _read(self, claim: Claim, encoded: Encoded, row: Row | None) -> Judged:
         del encoded

@@ -1,16 +1,18 @@
-"""Makes wrong catalog values out of right ones, in nine ways, reproducibly.
+"""Makes wrong catalog values out of right ones, in named ways, reproducibly.
 
 One piece of code for training and for measuring: the cleaner is trained on TRAINED_KINDS and
 measured on all KINDS, so that its figures on the others say what it does with errors it never saw.
 """
 
+import copy
 import random
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from models_onnx.cleaning import slips
+from models_onnx.cleaning.wording import attribute_words, value_words
 from models_onnx.spans import Claim
 from models_onnx.tagging.lexicon import Department, Lexicon, singular
 from models_onnx.tagging.splits import normal
@@ -18,20 +20,28 @@ from models_onnx.tagging.splits import normal
 KINDS = {
     "swap": "another value of the attribute, from anywhere in the catalog",
     "attribute": "the right words under the wrong attribute",
-    "inapplicable": "a value of an attribute that the type does not have",
+    "inapplicable": "a value of an attribute that such products do not have",
     "boundary": "a word too many or too few",
     "junk": "a placeholder or a slip of the form: n/a, see description",
-    "neighbour": "a value that another product of the same type has: a row slipped",
     "unfit": "what nobody wants the type for: the intent of another department",
-    "number": "another number or unit: 12 oz -> 16 oz",
-    "overlong": "half the title, or two values in one",
+    "neighbour": "a value that another product of the same type (or maker) has: a row slipped",
+    "number": "another number: 12 oz -> 16 oz",
+    "unit": "another unit: 12 oz -> 12 ml",
+    "merged": "half the title, or two values in one",
+    "cut": "cut off in the middle of a word",
+    "maker": "the maker's name as a value of something else",
+    "placeholder": "placeholders other than those of `junk`",
+    "misspelt": "two letters exchanged, one lost or one twice",
 }
 TRAINED_KINDS = ("swap", "attribute", "inapplicable", "boundary", "junk")
 WITHOUT_TEXT_KINDS = (*["unfit"] * 4, *["attribute"] * 2, *["inapplicable"] * 2, "junk")
 """Ways that show without a text (a swapped colour is as likely as the right one), by frequency."""
+PLANTED_KINDS = tuple(k for k in KINDS if k != "unfit")
+MEASURED_KINDS = tuple(k for k in PLANTED_KINDS if k not in TRAINED_KINDS)
+"""What is planted where a text is given: every kind as often as it can be made."""
 
 NOT_FOR_ALL = ("flavor", "scent", "compatibility", "pattern", "body_part", "material")
-"""Attributes that many types cannot have."""
+"""Attributes of ours that many types cannot have."""
 
 UNFIT = ("feature", "function", "activity", "location", "body_part", "compatibility", "audience")
 """Intents that differ much between departments; of audiences, only animals do.
@@ -41,30 +51,12 @@ elsewhere.
 """
 
 RARE = 2
+OFTEN = 40
+"""Attributes of so many products that it says something if two of them never occur together."""
 
-JUNK = (
-    "n/a", "na", "none", "null", "unknown", "-", "see description", "not specified", "other", "yes",
-    "default", "does not apply", "tbd", "various", "as shown", "0", "1", "no", "true", "test",
-)  # fmt: skip
-
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_UNITS = (
-    "oz",
-    "ml",
-    "lb",
-    "kg",
-    "g",
-    "cm",
-    "mm",
-    "inch",
-    "ft",
-    "m",
-    "l",
-    "gb",
-    "tb",
-    "count",
-    "pack",
-)
+MAKERS = frozenset({"brand", "supplier", "manufacturer", "maker"})
+FREE_TEXT = frozenset({"model", "model name", "model number", "other", "theme"})
+"""Attributes that may have any words for a value: nothing is wrong under them for its form."""
 
 
 class Corruption(msgspec.Struct, frozen=True):
@@ -77,27 +69,45 @@ class Corruption(msgspec.Struct, frozen=True):
 class Corruptor:
     """Knows which values a catalog has, to put wrong ones that look right."""
 
-    def __init__(self, claims: Iterable[Claim], lexicon: Lexicon, rng: random.Random) -> None:
-        """Take the right claims of the catalog."""
+    def __init__(
+        self,
+        claims: Iterable[Claim],
+        lexicon: Lexicon,
+        rng: random.Random,
+        *,
+        complete: bool = False,
+    ) -> None:
+        """Take the right claims of one catalog.
+
+        `complete`: a type has no other attributes than those that the claims give it.
+        """
         self._rng = rng
-        values: dict[str, list[str]] = {}
-        by_type: dict[tuple[str, str], list[str]] = {}
-        attributes: dict[str, set[str]] = {}
+        self._complete = complete
+        self._values: dict[str, list[str]] = {}
+        self._kin: dict[tuple[str, str], list[str]] = {}
+        self._said: dict[str, dict[str, str]] = {}
+        of_type: dict[str, set[str]] = {}
         for claim in claims:
             # As often as the catalog has it: a wrong value must not be known by being rare.
-            values.setdefault(claim.attribute, []).append(claim.value)
-            by_type.setdefault((claim.type, claim.attribute), []).append(claim.value)
-            attributes.setdefault(claim.type, set()).add(claim.attribute)
-        self._values = values
-        self._known = {k: frozenset(map(normal, v)) for k, v in values.items()}
-        self._by_type = by_type
+            self._values.setdefault(claim.attribute, []).append(claim.value)
+            self._kin.setdefault((_kin(claim), claim.attribute), []).append(claim.value)
+            of_type.setdefault(claim.type, set()).add(claim.attribute)
+            if claim.text:
+                self._said.setdefault(claim.text, {})[claim.attribute] = claim.value
+        self._known = {k: frozenset(_same(v) for v in vs) for k, vs in self._values.items()}
+        self._numbers = {
+            k for k, v in self._known.items() if sum(map(slips.is_number, v)) > len(v) / 2
+        }
+        self._counts = Counter(a for said in self._said.values() for a in said)
+        self._together = _together(self._said.values(), self._counts)
+        self._often = [a for a, n in self._counts.items() if n >= OFTEN]
         self._departments = lexicon.departments
         self._department: dict[str, Department] = {}
         for department in lexicon.departments:
             for kind in department.types:
                 self._department[singular(kind)] = department
-                attributes.setdefault(kind, set()).update(department.has, department.fits)
-        self._attributes = attributes
+                of_type.setdefault(kind, set()).update(department.has, department.fits)
+        self._of_type = of_type
         self._listed = Counter(
             (label, value)
             for department in lexicon.departments
@@ -105,15 +115,21 @@ class Corruptor:
             for value in values_
         )
 
+    def reseeded(self, rng: random.Random) -> "Corruptor":
+        """One that knows the same catalog and draws from `rng`."""
+        other = copy.copy(self)
+        other._rng = rng
+        return other
+
     def corrupt(self, claim: Claim, kinds: Sequence[str] | None = None) -> Corruption | None:
         """`claim` made wrong in one of `kinds` at random, or None where none of them fits it.
 
         By default every kind that shows: WITHOUT_TEXT_KINDS where the claim has no text.
         """
-        kinds = kinds or (tuple(KINDS) if claim.text else WITHOUT_TEXT_KINDS)
+        kinds = kinds or (PLANTED_KINDS if claim.text else WITHOUT_TEXT_KINDS)
         for kind in self._rng.sample(kinds, len(kinds)):
             made = self._make(kind, claim)
-            if made is not None and (kind == "inapplicable" or self._is_wrong(claim, made)):
+            if made is not None and (kind == "inapplicable" or self._is_wrong(claim, made, kind)):
                 return Corruption(made, kind)
         return None
 
@@ -130,52 +146,88 @@ class Corruptor:
             return self._wrong_attribute(claim)
         if kind == "inapplicable":
             return self._inapplicable(claim)
-        value = {
-            "swap": lambda: self._pick(self._values.get(claim.attribute, [])),
-            "neighbour": lambda: self._pick(
-                self._by_type.get((claim.type, claim.attribute), []) if claim.type else []
-            ),
-            "unfit": lambda: self._unfit(claim),
-            "boundary": lambda: self._boundary(claim),
-            "junk": lambda: self._pick(JUNK),
-            "number": lambda: self._number(claim.value),
-            "overlong": lambda: self._overlong(claim),
-        }[kind]()
-        if not value:
-            return None
-        return msgspec.structs.replace(claim, value=value)
+        changed = self._changed(kind, claim)
+        return msgspec.structs.replace(claim, value=changed) if changed else None
 
-    def _is_wrong(self, claim: Claim, made: Claim) -> bool:
+    def _changed(self, kind: str, claim: Claim) -> str | None:
+        """A wrong value; the slips of the form are in `slips`."""
+        rng, value = self._rng, claim.value
+        other = self._pick(self._values.get(claim.attribute, []))
+        made: dict[str, Callable[[], str | None]] = {
+            "swap": lambda: other,
+            "neighbour": lambda: self._pick(self._kin.get((_kin(claim), claim.attribute), [])),
+            "unfit": lambda: self._unfit(claim),
+            "boundary": lambda: slips.boundary(claim.text, value, rng),
+            "junk": lambda: rng.choice(slips.JUNK),
+            "placeholder": lambda: rng.choice(slips.PLACEHOLDERS),
+            "number": lambda: slips.number(value, rng),
+            "unit": lambda: slips.unit(value, rng),
+            "merged": lambda: slips.merged(claim.text, value, other, rng),
+            "cut": lambda: slips.cut(value, rng),
+            "maker": lambda: self._maker(claim),
+            "misspelt": lambda: slips.misspelt(value, rng),
+        }
+        return made[kind]()
+
+    def _is_wrong(self, claim: Claim, made: Claim, kind: str) -> bool:
         """Whether the change really makes it wrong: no other spelling, no value the title has."""
-        before, after = normal(claim.value), normal(made.value)
+        before, after = _same(claim.value), _same(made.value)
         if made.attribute != claim.attribute:
             return after not in self._known.get(made.attribute, ())
-        if before == after or before.replace(" ", "") == after.replace(" ", ""):
+        if before.replace(" ", "").rstrip("s") == after.replace(" ", "").rstrip("s"):
             return False
-        if before.removesuffix("s") == after.removesuffix("s"):
-            return False
-        swapped = not (set(before.split()) & set(after.split()))
-        return not (swapped and after and f" {after} " in f" {normal(claim.text)} ")
+        if kind in ("boundary", "cut", "misspelt", "unit", "merged", "maker"):
+            # What the catalog has elsewhere may be the shorter or longer name of the same.
+            return after not in self._known.get(claim.attribute, ())
+        if kind in ("junk", "placeholder", "number"):
+            return True
+        # "Laser" and "Laser printing", "Black" and "Black, White" may both be right.
+        apart = set(before.split()).isdisjoint(after.split())
+        return apart and f" {after} " not in f" {_same(claim.text)} "
 
     def _pick(self, values: Sequence[str]) -> str | None:
         return self._rng.choice(values) if values else None
 
     def _wrong_attribute(self, claim: Claim) -> Claim | None:
-        others = [a for a in self._values if a not in (claim.attribute, "other")]
-        return (
-            msgspec.structs.replace(claim, attribute=self._rng.choice(others)) if others else None
-        )
+        own = [a for a in self._said.get(claim.text, ()) if a != claim.attribute]
+        others = own if own and self._rng.random() < 0.5 else list(self._values)
+        numeric = claim.attribute in self._numbers
+        for _ in range(4):
+            other = self._rng.choice(others)
+            # 12.5 is as good a width as a height.
+            if (numeric and other in self._numbers) or other in FREE_TEXT:
+                continue
+            if attribute_words(other) != attribute_words(claim.attribute):
+                return msgspec.structs.replace(claim, attribute=other)
+        return None
 
     def _inapplicable(self, claim: Claim) -> Claim | None:
-        known = self._attributes.get(claim.type)
-        if not claim.type or not known or len(known) < 3:
-            return None
-        others = [a for a in NOT_FOR_ALL if a not in known and a in self._values]
+        known = self._of_type.get(claim.type) if claim.type else None
+        others: list[str] = []
+        if known and len(known) >= 3:
+            some = list(self._values) if self._complete else NOT_FOR_ALL
+            others = [a for a in some if a not in known and a in self._values]
+        if not others:
+            others = self._never_beside(self._said.get(claim.text, {}))
         if not others:
             return None
         attribute = self._rng.choice(others)
         value = self._rng.choice(self._values[attribute])
         return msgspec.structs.replace(claim, attribute=attribute, value=value)
+
+    def _never_beside(self, said: dict[str, str]) -> list[str]:
+        """Attributes that no product has that has some other attribute of this one's."""
+        own = [a for a in said if self._counts[a] >= OFTEN]
+        some = self._rng.sample(self._often, min(30, len(self._often)))
+        return [b for b in some if any(a != b and b not in self._together[a] for a in own)]
+
+    def _maker(self, claim: Claim) -> str | None:
+        attribute = attribute_words(claim.attribute)
+        if attribute in MAKERS or attribute in FREE_TEXT or "brand" in attribute:
+            return None
+        said = self._said.get(claim.text, {})
+        makers = [value for name, value in said.items() if attribute_words(name) in MAKERS]
+        return makers[0] if makers else None
 
     def _unfit(self, claim: Claim) -> str | None:
         own = self._department.get(singular(claim.type))
@@ -193,38 +245,21 @@ class Corruptor:
             ]
         )
 
-    def _boundary(self, claim: Claim) -> str | None:
-        words, part = claim.text.split(), claim.value.split()
-        if len(part) > 1 and self._rng.random() < 0.5:
-            return " ".join(part[1:] if self._rng.random() < 0.5 else part[:-1])
-        lower = [w.lower().strip(",.()") for w in words]
-        start = next((i for i, w in enumerate(lower) if w == part[0].lower()), None)
-        if start is None:
-            return None
-        end = start + len(part)
-        if self._rng.random() < 0.5 and start > 0:
-            return " ".join(words[start - 1 : end])
-        return " ".join(words[start : end + 1]) if end < len(words) else None
 
-    def _number(self, value: str) -> str | None:
-        found = _NUMBER.search(value)
-        if found is None:
-            return None
-        if self._rng.random() < 0.3:
-            unit = next(
-                (u for u in _UNITS if re.search(rf"(?<![a-z]){u}(?![a-z])", value.lower())), None
-            )
-            if unit is not None:
-                other = self._rng.choice([u for u in _UNITS if u != unit])
-                return re.sub(rf"(?i)(?<![a-z]){unit}(?![a-z])", other, value)
-        number = float(found.group())
-        changed = number + self._rng.choice((1, 2, 4, number, 9 * number))
-        return f"{value[: found.start()]}{changed:g}{value[found.end() :]}"
+def _same(value: str) -> str:
+    return normal(value_words(value))
 
-    def _overlong(self, claim: Claim) -> str | None:
-        words = claim.text.split()
-        if len(words) > 4 and self._rng.random() < 0.6:
-            half = len(words) // 2
-            return " ".join(words[:half] if self._rng.random() < 0.5 else words[half:])
-        other = self._pick(self._values.get(claim.attribute, []))
-        return f"{claim.value} {other}" if other else None
+
+def _kin(claim: Claim) -> str:
+    """Products that are alike: of one type, or where none is given of one maker."""
+    return claim.type or claim.text.partition(" ")[0]
+
+
+def _together(products: Iterable[dict[str, str]], counts: Counter[str]) -> dict[str, set[str]]:
+    """Attribute -> the attributes that some product has beside it, of those with many products."""
+    found: dict[str, set[str]] = {a: set() for a, n in counts.items() if n >= OFTEN}
+    for said in products:
+        often = [a for a in said if a in found]
+        for a in often:
+            found[a].update(often)
+    return found

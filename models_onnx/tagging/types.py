@@ -26,9 +26,10 @@ class TypeTable(NamedTuple):
         return (UNTYPED, *sorted(self.names))
 
     def of_set(self, name: str, set_type: str) -> str | None:
-        """The slug for a data set's own name of a type, by its published mapping."""
+        """The slug for a data set's own name of a type, by its published mapping; None: not here."""
         published = {k.casefold(): v for k, v in mapping.load(name).types.items()}
-        return published.get(set_type.casefold()) or self.type_of(set_type)
+        slug = published.get(set_type.casefold()) or self.type_of(set_type)
+        return slug if slug in self.names else None
 
     def of_labels(self, row: Labelled) -> str | None:
         """The one type that a labelled text names; "" where it names nothing of the sort."""

@@ -44,10 +44,32 @@ def test_the_taggers_graph_answers_as_torch_does(tmp_path, seed):
     assert sure == pytest.approx(kinds.max(-1).values.numpy(), abs=1e-4)
 
 
+CLAIMS = {
+    "whole": [[2, 7, 9, 8, 3, 11, 3, 5, 6, 3]],
+    "no type, no text": [[2, 7, 9, 8, 9, 3, 3, 3]],
+    "no colon": [[2, 7, 8, 3, 11, 3, 5, 3]],
+    "no separator": [[2, 7, 9, 8]],
+}
+
+
+@pytest.mark.parametrize("parts", CLAIMS)
+def test_the_cleaners_graph_finds_the_parts_of_a_claim_as_torch_does(tmp_path, parts):
+    torch.manual_seed(0)
+    model = CleanerModel(32, 2, sep=3, colon=9).eval()
+    ids = np.array(CLAIMS[parts], np.int32)
+    mask, types = np.ones_like(ids), np.zeros_like(ids)
+    onnx.save(cleaning.build(model), tmp_path / "model.onnx")
+    (score,) = open_session(tmp_path / "model.onnx", device="cpu").run(ids, mask, types)
+    with torch.inference_mode():
+        expected = torch.sigmoid(model(*(torch.from_numpy(a).long() for a in (ids, mask, types))))
+    assert np.isfinite(score).all()
+    assert score == pytest.approx(expected.numpy(), abs=1e-4)
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_the_cleaners_graph_answers_as_torch_does_with_and_without_a_marked_place(tmp_path, marked):
     torch.manual_seed(0)
-    model = CleanerModel(32, 2).eval()
+    model = CleanerModel(32, 2, sep=3, colon=9).eval()
     types = TYPES if marked else np.minimum(TYPES, 1)
     onnx.save(cleaning.build(model), tmp_path / "model.onnx")
     (score,) = open_session(tmp_path / "model.onnx", device="cpu").run(IDS, MASK, types)

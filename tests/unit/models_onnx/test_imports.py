@@ -18,6 +18,7 @@ TRAINING = {
     "teach.py",
     "model.py",
     "make.py",
+    "baselines.py",
 }
 
 
