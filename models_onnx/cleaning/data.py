@@ -94,8 +94,9 @@ class Claims(msgspec.Struct, frozen=True):
 
 def read(folder: Path, corpus: texts.Corpus) -> Claims:
     """All right claims of the corpus and the catalogs in `folder`."""
-    train = {source: _stated(rows) for source, rows in corpus.train.items()}
-    validation = {source: _stated(corpus.validation[source]) for source in corpus.train}
+    labelled = {s: rows for s, rows in corpus.train.items() if any(row.pieces for row in rows)}
+    train = {source: _stated(rows) for source, rows in labelled.items()}
+    validation = {source: _stated(corpus.validation[source]) for source in labelled}
     train["grammar"] = _stated(
         row for row in texts.epoch(corpus, 999) if row.source.startswith("grammar")
     )
@@ -110,14 +111,14 @@ def read(folder: Path, corpus: texts.Corpus) -> Claims:
             validation[MAIN] = _some([c for c in measured if c.attribute in catalogs.MAIN])
     train["unstated"] = list(_unstated(train, corpus.lexicon))
     validation["unstated"] = _some(list(_unstated(validation, corpus.lexicon)))
-    asked = [c for rows in corpus.train.values() for row in rows for c in bare(row)]
+    asked = [c for rows in labelled.values() for row in rows for c in bare(row)]
     fitting = list(_fitting(corpus.lexicon))
     train["asked"] = [c for c in dict.fromkeys(asked) if not _measured(c)]
     train["fitting"] = [c for c in fitting if not _measured(c)]
     taxonomy = folder / "shopify-taxonomy" / "data"
     train[TAXONOMY] = list(_taxonomy(taxonomy)) if taxonomy.exists() else []
-    train[SAME_TYPE] = list(_same_type(corpus.train))
-    asked = [c for s in corpus.train for row in corpus.validation[s] for c in bare(row)]
+    train[SAME_TYPE] = list(_same_type(labelled))
+    asked = [c for s in labelled for row in corpus.validation[s] for c in bare(row)]
     learnt = set(train["asked"])
     validation["asked"] = [c for c in dict.fromkeys(asked) if c not in learnt]
     validation["fitting"] = [c for c in fitting if _measured(c)]
