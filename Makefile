@@ -6,10 +6,14 @@ LOCKS := deploy/requirements
 PYTEST := $(BIN)/python -m pytest
 SOURCES := streams models_onnx topology tests
 N ?= 100000
+DATA ?= ../shared/data
+BUNDLES := models_onnx/bundles
+TRAINED := .cartograph/train
+SMOKE := .cartograph/smoke
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
-	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train \
+	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
 	gpu-models gpu-check
 
 help: ## this list
@@ -76,9 +80,16 @@ gpu-models: $(VENV)/.train ## the shipped bundles for a GPU, in .cartograph/gpu-
 gpu-check: ## ask a machine with CUDA all that must be true (in an environment with the extra gpu)
 	$(BIN)/python -m models_onnx.gpu_check --out .cartograph/gpu-check
 
-train: $(VENV)/.train ## train both bundles again: make train DATA=folder
-	$(BIN)/python -m models_onnx.tagging.train --data $(DATA) --out models_onnx/bundles/tagging
-	$(BIN)/python -m models_onnx.cleaning.train --data $(DATA) --out models_onnx/bundles/cleaning
+train: $(VENV)/.train ## train all bundles again: make train DATA=folder
+	$(BIN)/cartograph model train --data $(DATA) --work $(TRAINED) --out $(BUNDLES)/tagging
+	$(BIN)/python -m models_onnx.cleaning.train --data $(DATA) --out $(TRAINED)/cleaning --init $(TRAINED)/tagging
+	$(BIN)/python -m models_onnx.cleaning.export --data $(DATA) --checkpoint $(TRAINED)/cleaning --out $(BUNDLES)/cleaning
+	$(BIN)/python -m models_onnx.synonyms.train --data $(DATA) --out $(BUNDLES)/synonyms
+
+train-smoke: $(VENV)/.train ## a tiny training from the data to bundles that load, in a minute
+	$(BIN)/cartograph model train --smoke --data $(DATA) --work $(SMOKE)/work --out $(SMOKE)/tagging
+	$(BIN)/python -m models_onnx.cleaning.train --data $(DATA) --out $(SMOKE)/cleaning --size 200 --epochs 1
+	echo '{"id": 1, "text": "red shoes", "kind": "query"}' | $(BIN)/cartograph model tag --bundle $(SMOKE)/tagging
 
 locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
 	for name in cpu:cpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \

@@ -23,7 +23,10 @@ from models_onnx.tagging.examples import Labelled
 from models_onnx.tagging.lexicon import Lexicon, singular
 from models_onnx.tagging.splits import for_validation, held_out, normal, share
 
-NEVER_ALONE = frozenset({"brand", "model", "size", "quantity", "price", "other", "product_type"})
+NEVER_ALONE = frozenset(
+    {"brand", "model", "part_number", "size", "dosage", "quantity", "pack", "price", "other"}
+    | {"product_type"}
+)
 """Labels of which hardly anything can be said without the text."""
 
 TAXONOMY = "taxonomy"

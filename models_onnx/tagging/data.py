@@ -195,6 +195,8 @@ def _offers(path: Path, table: TypeTable) -> Iterator[Labelled]:
 def _evenly(rows: list[Labelled], count: int, rng: random.Random) -> list[Labelled]:
     """`count` rows, rare types more often than their share: by the root of how many there are."""
     often = Counter(row.node for row in rows)
+    if not rows:
+        return []
     return rng.choices(rows, weights=[often[row.node] ** -0.5 for row in rows], k=count)
 
 
