@@ -36,11 +36,16 @@ TRAINING_DATA = (
     TrainingData("oa-mine", "Apache-2.0", "titles of ten product types, hand-labelled"),
     TrainingData("icecat", "Icecat Open Content License", "titles, distant supervision"),
     TrainingData(
-        "myntra-styles", "MIT by its page; none in the copy", "titles, distant supervision"
+        "myntra-styles", "MIT by its page; none in the copy", "titles, distant supervision, types"
     ),
+    TrainingData("pricerunner", "CC BY 4.0 by its page; none in the copy", "offers, types"),
     TrainingData("shopify-taxonomy", "MIT", "names of product types for the generator"),
+    TrainingData("ditto-em", "Apache-2.0 (repository)", "titles without labels"),
+    TrainingData("intentionqa", "MIT", "titles without labels"),
+    TrainingData("impakt", "CC BY 4.0", "phrases without labels"),
+    TrainingData("ubi-esci", "Apache-2.0", "queries without labels"),
     TrainingData(
-        "cartograph grammar", "Apache-2.0 (this repository)", "generated queries and titles"
+        "cartograph grammar and ontology", "Apache-2.0 (this repository)", "generated texts, types"
     ),
 )
 

@@ -52,14 +52,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     teachers: tuple[Chair, ...] = teach.CHAIRS
     teacher_epochs: int = teach.EPOCHS
-    epochs: int = 24
+    epochs: int = 10
     layers: int = 3
     recombined: dict[str, int] = msgspec.field(
         default_factory=lambda: {"query-ner": 40_000, "oa-mine": 16_000}
     )
     unlabelled: int = 6_000
     an_epoch: int = 20_000
-    rate: float = 5e-4
+    rate: float = 6e-4
     size: int = 64
     seed: int = 0
 

@@ -26,7 +26,7 @@ class TypeTable(NamedTuple):
         return (UNTYPED, *sorted(self.names))
 
     def of_set(self, name: str, set_type: str) -> str | None:
-        """The slug for a data set's own name of a type, by its published mapping; None: not here."""
+        """The slug for a data set's own name of a type, as published; None: it is not here."""
         published = {k.casefold(): v for k, v in mapping.load(name).types.items()}
         slug = published.get(set_type.casefold()) or self.type_of(set_type)
         return slug if slug in self.names else None

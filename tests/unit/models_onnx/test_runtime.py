@@ -4,6 +4,7 @@ import pytest
 from models_onnx import bundle
 from models_onnx.errors import DeviceError, InferenceError
 from models_onnx.runtime import check_distributions, open_session
+from models_onnx.tagging.tagger import OUTPUTS
 
 
 def test_both_distributions_are_refused():
@@ -25,7 +26,7 @@ def test_cuda_without_cuda_is_an_error_and_never_the_cpu_in_silence():
 def test_the_device_really_got_is_named(device):
     session = open_session(bundle.shipped("tagging") / "model.onnx", device=device)
     assert session.device == "cpu"
-    assert session.outputs == ("tags", "confidence")
+    assert session.outputs == OUTPUTS
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path):
