@@ -7,6 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 SOURCES := streams models_onnx topology tests
 N ?= 100000
 DATA ?= ../shared/data
+WORDNET ?= /usr/share/wordnet
 BUNDLES := models_onnx/bundles
 TRAINED := .cartograph/train
 SMOKE := .cartograph/smoke
@@ -80,11 +81,11 @@ gpu-models: $(VENV)/.train ## the shipped bundles for a GPU, in .cartograph/gpu-
 gpu-check: ## ask a machine with CUDA all that must be true (in an environment with the extra gpu)
 	$(BIN)/python -m models_onnx.gpu_check --out .cartograph/gpu-check
 
-train: $(VENV)/.train ## train all bundles again: make train DATA=folder
+train: $(VENV)/.train ## train all bundles again: make train DATA=folder WORDNET=folder (apt-get install wordnet-base)
 	$(BIN)/cartograph model train --data $(DATA) --work $(TRAINED) --out $(BUNDLES)/tagging
 	$(BIN)/python -m models_onnx.cleaning.train --data $(DATA) --out $(TRAINED)/cleaning --init $(TRAINED)/tagging
 	$(BIN)/python -m models_onnx.cleaning.export --data $(DATA) --checkpoint $(TRAINED)/cleaning --out $(BUNDLES)/cleaning
-	$(BIN)/python -m models_onnx.synonyms.train --data $(DATA) --out $(BUNDLES)/synonyms
+	$(BIN)/python -m models_onnx.synonyms.train --data $(DATA) --wordnet $(WORDNET) --out $(BUNDLES)/synonyms
 
 train-smoke: $(VENV)/.train ## a tiny training from the data to bundles that load, in a minute
 	$(BIN)/cartograph model train --smoke --data $(DATA) --work $(SMOKE)/work --out $(SMOKE)/tagging

@@ -3,11 +3,12 @@
     model.onnx      the graph and its weights
     tokenizer.json  vocabulary and rules of the Rust tokenizer
     types.txt       product types that a tagger knows, a slug a line, the first empty: no type
+    scorer.json, lexicon.npz   of synonyms alone: the trees that score a pair, and word relations
     bundle.toml     name, version, task, labels, thresholds, sha256 of the files, data, quality
     BUNDLE.md       the same for a reader
 
-`bundle.toml`, schema 1: `schema`, `name`, `version`, `task` (tagging | cleaning), `precision`
-(int8 | fp32 | ...), `max_tokens`, `labels`, tables `thresholds` (name -> 0..1), `files`
+`bundle.toml`, schema 1: `schema`, `name`, `version`, `task` (tagging | cleaning | synonyms),
+`precision` (int8 | fp32 | ...), `max_tokens`, `labels`, tables `thresholds` (name -> 0..1), `files`
 (file name -> sha256 in hex), `sizes` (file name -> bytes, written on release), `quality` (set ->
 figures) and a list `training_data`. A released bundle has `golden.jsonl` (`golden`), and may have
 `seen.bin` (`seen`).
@@ -159,7 +160,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def shipped(name: str) -> Path:
-    """Folder of a bundle that comes with the package: "tagging" or "cleaning"."""
+    """Folder of a bundle that comes with the package: "tagging", "cleaning" or "synonyms"."""
     return Path(str(importlib.resources.files("models_onnx"))) / "bundles" / name
 
 

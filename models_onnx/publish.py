@@ -52,7 +52,7 @@ Labels: {", ".join(m.labels)}.
 |---|---|---|
 {data}
 
-The encoder is the first layers of all-MiniLM-L6-v2 (Apache-2.0).
+The encoder is all-MiniLM-L6-v2 (Apache-2.0), or its first layers: see above.
 
 ## Thresholds
 

@@ -78,14 +78,14 @@ class TypeAnswer(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True, array_like=True):
-    """How likely a claim is right, 0..1, and what follows from it."""
+    """How likely a claim, or that two values mean the same, is right, 0..1, and what follows."""
 
     score: float
     verdict: Verdict
 
 
 HELD = Judged(score=0.5, verdict="held")
-"""The answer to a claim that cannot be read at all."""
+"""The answer to what cannot be read at all."""
 
 
 def encode_tagged(tagged: Tagged) -> bytes:

@@ -86,6 +86,11 @@ class Tokens:
         head = [self._cls, *said, self._sep, *kind, self._sep]
         return self._join(head, claim.text, mark=_find(claim.text, claim.value))
 
+    def encode_value(self, value: str) -> Encoded:
+        """`[CLS] value [SEP]`, token types all 0, as the sentence encoder was trained."""
+        found = self._join([self._cls], value, mark=None)
+        return Encoded(found.ids, [0] * len(found.ids), found.words)
+
     def _join(self, head: list[int], text: str, *, mark: tuple[int, int] | None) -> Encoded:
         room = self._max_tokens - len(head) - 1
         text = _printable(_cut(text, room * MAX_CHARS_PER_TOKEN))

@@ -41,17 +41,20 @@ def make(
     tokens = Tokens(Tokenizer.from_str(trained.tokenizer), max_tokens=MAX_TOKENS)
     texts = export.calibration(corpus, tokens)
     export.write(trained.model, trained.tokenizer, table.slugs(), out, texts=texts)
-    remembered = seen.of(_shown(corpus, recipe))
+    remembered = seen.of(_shown(corpus))
     seen.write(out, remembered)
     export.illustrate(out, remembered)
 
 
-def _shown(corpus: data.Corpus, recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """(label, value) of everything that training shows, and every text under the label TEXT."""
+def _shown(corpus: data.Corpus) -> Iterator[tuple[str, str]]:
+    """(label, value) of every labelled row and of the generator's lists, and every text."""
     for rows in corpus.train.values():
         for row in rows:
             yield TEXT, row.text
             yield from row.values()
-    for number in range(1, recipe.epochs + 1):
-        for row in data.epoch(corpus, number):
-            yield from row.values()
+    for label, phrases in corpus.lexicon.general.items():
+        yield from ((label, phrase) for phrase in phrases)
+    for department in corpus.lexicon.departments:
+        yield from (("product_type", name) for name in department.types)
+        for label, phrases in department.fits.items():
+            yield from ((label, phrase) for phrase in phrases)

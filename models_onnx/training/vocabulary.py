@@ -39,7 +39,7 @@ def cut(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any], list[int]
     for found in full.encode_batch(list(texts), add_special_tokens=False):
         counts.update(set(found.ids))
     kept |= {token for token, count in counts.items() if count >= _LEAST}
-    order = [i for i in sorted(kept) if all(map(_latin, word[i]))]
+    order = [i for i in sorted(kept) if all(map(is_latin, word[i]))]
     new = {word[old]: i for i, old in enumerate(order)}
     table["model"]["vocab"] = new
     for token in table["added_tokens"]:
@@ -49,5 +49,6 @@ def cut(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any], list[int]
     return table, order
 
 
-def _latin(letter: str) -> bool:
+def is_latin(letter: str) -> bool:
+    """Whether it is of a script that shops of this language write, or of their signs."""
     return ord(letter) < 0x250 or letter in "–—‘’“”™®°×½¼€£"

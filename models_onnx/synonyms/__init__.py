@@ -1,0 +1,1 @@
+"""Which values mean the same: blocking, scoring, clusters."""
