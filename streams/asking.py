@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from models_onnx.spans import Claim, Judged, Tagged, Text
+from models_onnx.spans import Claim, Judged, Tagged, Text, ValuePair
 from streams import metrics
 from streams.answers import ANSWERS
 from streams.ports import State
@@ -16,7 +16,7 @@ _REMEMBERED = 100_000
 _AT_ONCE = 512
 """Questions of one call: few enough that a rebalance does not wait long for an answer, and that
 what waits for a model is bounded by this times the partitions of the process."""
-Q = TypeVar("Q", Text, Claim)
+Q = TypeVar("Q", Text, Claim, ValuePair)
 A = TypeVar("A", Tagged, Judged)
 
 
@@ -28,6 +28,11 @@ def text_key(text: Text, bundle_id: str) -> bytes:
 def claim_key(claim: Claim, bundle_id: str) -> bytes:
     """Under what a judged claim is kept, 16 bytes."""
     return _hashed("c", claim.text, claim.type, claim.attribute, claim.value, bundle_id)
+
+
+def pair_key(pair: ValuePair, bundle_id: str) -> bytes:
+    """Under what a judged pair of values is kept, 16 bytes."""
+    return _hashed("p", pair.a, pair.b, pair.attribute, bundle_id)
 
 
 def _hashed(*parts: str) -> bytes:

@@ -40,7 +40,7 @@ class Reload(msgspec.Struct, frozen=True):
 
     Attributes:
         token: names the request, so that who asked finds the answers to it.
-        task: "tagging" or "cleaning".
+        task: "tagging", "cleaning" or "synonyms".
         folder: of the bundle, on every worker's machine; empty: the one that its settings name.
     """
 

@@ -1,6 +1,6 @@
 """The models of a worker: asked off the event loop, each question once, answers remembered.
 
-An answer is a function of text, kind, type and bundle (DESIGN, rule 7), so it may be kept for ever
+An answer is a function of its question and the bundle (DESIGN, rule 7), so it may be kept for ever
 under a hash of these: in memory for the process, and in the asking partition's own store, where it
 is committed with the state that follows from it.
 
@@ -11,8 +11,9 @@ while the old one goes on, `Prepared.swap` puts it in place when no question is 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, cast
 
+from models_onnx import golden
 from models_onnx.cleaning.cleaner import Cleaner
 from models_onnx.errors import BundleError
 from models_onnx.runtime import Device
@@ -21,23 +22,23 @@ from models_onnx.spans import (
     Judged,
     Tagged,
     Text,
+    ValuePair,
     decode_judged,
     decode_tagged,
     encode_judged,
     encode_tagged,
 )
+from models_onnx.synonyms.matcher import Matcher
 from models_onnx.tagging.tagger import Tagger
 from streams.answers import Answered
-from streams.asking import Asking, claim_key, text_key
+from streams.asking import Asking, claim_key, pair_key, text_key
 from streams.errors import StateError
 from streams.model_watch import ModelWatch
 from streams.ports import Answers, Questions, State
 from streams.settings import Settings
 
-Task = Literal["tagging", "cleaning"]
-TASKS: tuple[Task, ...] = ("tagging", "cleaning")
-Q = TypeVar("Q", Text, Claim)
-A = TypeVar("A", Tagged, Judged)
+Task = Literal["tagging", "cleaning", "synonyms"]
+TASKS: tuple[Task, ...] = ("tagging", "cleaning", "synonyms")
 
 
 class AsyncTagger(Protocol):
@@ -65,25 +66,37 @@ class AsyncCleaner(Protocol):
     def close(self) -> None: ...
 
 
+class AsyncMatcher(Protocol):
+    """A matcher that answers off the event loop."""
+
+    @property
+    def bundle_id(self) -> str: ...
+
+    async def match_async(self, pairs: Sequence[ValuePair]) -> list[Judged]: ...
+
+    def close(self) -> None: ...
+
+
 class Bundles(NamedTuple):
     """The models that a stage asks; ids are empty where it asks none.
 
     Attributes:
-        tagging, cleaning: ids.
+        tagging, cleaning, synonyms: ids.
         judges: attributes that the cleaner was trained on.
     """
 
     tagging: str = ""
     cleaning: str = ""
     judges: frozenset[str] = frozenset()
+    synonyms: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Those that there are."""
-        return tuple(each for each in (self.tagging, self.cleaning) if each)
+        return tuple(each for each in (self.tagging, self.cleaning, self.synonyms) if each)
 
 
-Model = AsyncTagger | AsyncCleaner
+Model = AsyncTagger | AsyncCleaner | AsyncMatcher
 
 
 class Loaded(NamedTuple):
@@ -112,8 +125,14 @@ class Prepared(NamedTuple):
     drop: Callable[[], None]
 
 
-def _nothing_more(task: Task, model: Model, folder: Path) -> None:
-    del task, model, folder
+def verify_golden(task: Task, model: Model, folder: Path) -> None:
+    """Ask a model the golden inputs of its bundle's folder, where it has any.
+
+    Raises:
+        BundleError: it answers one otherwise than at its release, or they cannot be read.
+    """
+    del task
+    golden.verify(cast("golden.Model", model), golden.read(folder))
 
 
 Verify = Callable[[Task, Model, Path], None]
@@ -121,10 +140,10 @@ Verify = Callable[[Task, Model, Path], None]
 
 
 class Models:
-    """A tagger and a cleaner, and what they answered; None: the stage never asks that one.
+    """A tagger, a cleaner and a matcher, and what they answered; None: the stage never asks it.
 
     Args:
-        tagger, cleaner: loaded.
+        tagger, cleaner, matcher: loaded.
         load: makes another one, for `prepare`.
         verify: asks a new one its golden inputs.
         of: what the models are of, by task, as far as it is known.
@@ -134,12 +153,13 @@ class Models:
         self,
         tagger: AsyncTagger | None,
         cleaner: AsyncCleaner | None,
+        matcher: AsyncMatcher | None = None,
         *,
         load: Load | None = None,
-        verify: Verify = _nothing_more,
+        verify: Verify = verify_golden,
         of: Mapping[Task, Loaded] | None = None,
     ) -> None:
-        self._tagger, self._cleaner = tagger, cleaner
+        self._tagger, self._cleaner, self._matcher = tagger, cleaner, matcher
         self._load, self._verify = load, verify
         self._of: dict[Task, Loaded] = dict(of or {})
         self._texts = Asking[Text, Tagged](
@@ -158,9 +178,17 @@ class Models:
             encode_judged,
             decode_judged,
         )
+        self._pairs = Asking[ValuePair, Judged](
+            "synonyms",
+            lambda: self.bundles.synonyms,
+            pair_key,
+            self._match,
+            encode_judged,
+            decode_judged,
+        )
 
     @classmethod
-    def load(cls, settings: Settings, tasks: Sequence[Task] = ("tagging", "cleaning")) -> "Models":
+    def load(cls, settings: Settings, tasks: Sequence[Task] = TASKS) -> "Models":
         """The bundles that the settings name, by default those shipped.
 
         Args:
@@ -168,29 +196,33 @@ class Models:
             tasks: which models are needed.
 
         Raises:
-            ModelError: a bundle is changed or missing, or its device cannot be had.
+            ModelError: a bundle is changed or missing, does not answer its golden inputs as it
+                should, or its device cannot be had.
         """
 
         def load(task: Task, folder: Path | None) -> Loaded:
             return load_model(settings, task, folder)
 
         of = {task: load(task, None) for task in tasks}
-        tagger, cleaner = (of[task].model if task in of else None for task in TASKS)
-        return cls(tagger, cleaner, load=load, of=of)  # type: ignore[arg-type]
+        for task, loaded in of.items():
+            verify_golden(task, loaded.model, loaded.folder)
+        found = (of[task].model if task in of else None for task in TASKS)
+        return cls(*found, load=load, of=of)  # type: ignore[arg-type]
 
     @property
     def bundles(self) -> Bundles:
         """Who answers now: another id after a swap, and after a GPU was given up."""
-        tagger, cleaner = self._tagger, self._cleaner
+        tagger, cleaner, matcher = self._tagger, self._cleaner, self._matcher
         return Bundles(
             tagger.bundle_id if tagger else "",
             cleaner.bundle_id if cleaner else "",
             cleaner.attributes if cleaner else frozenset(),
+            matcher.bundle_id if matcher else "",
         )
 
     def asks(self, task: Task) -> bool:
         """Whether the worker's stage asks the model of this task."""
-        return (self._tagger if task == "tagging" else self._cleaner) is not None
+        return self._asked(task) is not None
 
     @property
     def degraded(self) -> str:
@@ -202,9 +234,11 @@ class Models:
         """Answer all questions of one partition; `state` is read before the first await only."""
         known_texts = self._texts.known(questions.texts, state)
         known_claims = self._claims.known(questions.claims, state)
+        known_pairs = self._pairs.known(questions.pairs, state)
         tagged, texts = await self._texts.answer(questions.texts, known_texts)
         judged, claims = await self._claims.answer(questions.claims, known_claims)
-        return Answered(Answers(tagged, judged), [*texts, *claims])
+        matched, pairs = await self._pairs.answer(questions.pairs, known_pairs)
+        return Answered(Answers(tagged, judged, matched), [*texts, *claims, *pairs])
 
     async def prepare(self, task: Task, folder: Path | None) -> Prepared | None:
         """Load and check another bundle while the present one goes on answering.
@@ -219,7 +253,7 @@ class Models:
         Raises:
             ModelError: it cannot take over, and why; the present one stays.
         """
-        old = self._tagger if task == "tagging" else self._cleaner
+        old = self._asked(task)
         if old is None or self._load is None:
             return None
         loaded = await asyncio.to_thread(self._load, task, folder)
@@ -236,9 +270,17 @@ class Models:
 
     def close(self) -> None:
         """End the models' threads."""
-        for model in (self._tagger, self._cleaner):
+        for model in (self._tagger, self._cleaner, self._matcher):
             if model is not None:
                 model.close()
+
+    def _asked(self, task: Task) -> Model | None:
+        asked: dict[Task, Model | None] = {
+            "tagging": self._tagger,
+            "cleaning": self._cleaner,
+            "synonyms": self._matcher,
+        }
+        return asked[task]
 
     def _is_in_use(self, task: Task, loaded: Loaded, old: Model) -> bool:
         """Whether these are the files in use.
@@ -256,13 +298,15 @@ class Models:
         )
 
     def _swap(self, task: Task, loaded: Loaded) -> Model:
-        old = self._tagger if task == "tagging" else self._cleaner
+        old = self._asked(task)
         if old is None:
             raise StateError(f"there was no {task} model to swap: a bug, please report it")
         if task == "tagging":
-            self._tagger = loaded.model  # type: ignore[assignment]
+            self._tagger = cast("AsyncTagger", loaded.model)
+        elif task == "cleaning":
+            self._cleaner = cast("AsyncCleaner", loaded.model)
         else:
-            self._cleaner = loaded.model  # type: ignore[assignment]
+            self._matcher = cast("AsyncMatcher", loaded.model)
         before = self._of.get(task)
         if before is not None and before.watch is not None:
             before.watch.retire()
@@ -279,6 +323,11 @@ class Models:
             raise _undeclared(claims[0])
         return await self._cleaner.judge_async(claims)
 
+    async def _match(self, pairs: Sequence[ValuePair]) -> list[Judged]:
+        if self._matcher is None:
+            raise _undeclared(pairs[0])
+        return await self._matcher.match_async(pairs)
+
 
 def load_model(settings: Settings, task: Task, folder: Path | None = None) -> Loaded:
     """The model of a task, of a folder or, by default, of the settings, with its metrics.
@@ -288,13 +337,15 @@ def load_model(settings: Settings, task: Task, folder: Path | None = None) -> Lo
     """
     device: Device = settings.device  # type: ignore[assignment]
     threads = settings.model_threads or None
-    made: Tagger | Cleaner
+    made: Tagger | Cleaner | Matcher
     if task == "tagging":
         made = Tagger.load(folder or settings.tagging_bundle, device=device, threads=threads)
-    else:
+    elif task == "cleaning":
         made = Cleaner.load(folder or settings.cleaning_bundle, device=device, threads=threads)
+    else:
+        made = Matcher.load(folder or settings.synonyms_bundle, device=device, threads=threads)
     watch = ModelWatch(task, made.device, device, made.bundle)
-    if isinstance(made, Tagger):
+    if not isinstance(made, Matcher):  # it tells nobody what happens in it
         made.observe(watch)
     return Loaded(made, made.bundle.folder, made.bundle.manifest.files, watch)
 
@@ -305,4 +356,4 @@ def _undeclared(question: object) -> StateError:
     )
 
 
-__all__ = ["Bundles", "Loaded", "Models", "Prepared", "Task", "claim_key", "text_key"]
+__all__ = ["Bundles", "Loaded", "Models", "Prepared", "Task", "claim_key", "pair_key", "text_key"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from models_onnx.spans import Claim, Judged, Tagged, Text
+from models_onnx.spans import Claim, Judged, Tagged, Text, ValuePair
 
 
 class Record(NamedTuple):
@@ -80,13 +80,14 @@ class Stage(Protocol):
 
 
 class Questions(NamedTuple):
-    """Texts to tag and claims to judge; each at most once."""
+    """Texts to tag, claims to judge and pairs of values to match; each at most once."""
 
     texts: Sequence[Text] = ()
     claims: Sequence[Claim] = ()
+    pairs: Sequence[ValuePair] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.texts) or bool(self.claims)
+        return bool(self.texts) or bool(self.claims) or bool(self.pairs)
 
 
 class Answers(NamedTuple):
@@ -94,6 +95,7 @@ class Answers(NamedTuple):
 
     tagged: Mapping[Text, Tagged]
     judged: Mapping[Claim, Judged]
+    matched: Mapping[ValuePair, Judged] = {}
 
 
 class Tagger(Protocol):

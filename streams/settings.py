@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         k_shoppers: distinct shoppers of one week before a query's text is used.
         type_distance: how far apart two product types may be for a co-purchase to count.
         scoring: thresholds of the facts, by the names of `topology.scoring.ScoringSettings`.
-        tagging_bundle, cleaning_bundle: folders of the models; None: those shipped.
+        tagging_bundle, cleaning_bundle, synonyms_bundle: folders of models; None: those shipped.
         device, model_threads: where models run; 0 threads: one a core.
         ontology: a file of the shop's own; None: the one shipped.
         dead_letter_ratio, dead_letter_min: the worker stops when this share of its last records
@@ -117,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     scoring: dict[str, float] = {}
     tagging_bundle: Path | None = None
     cleaning_bundle: Path | None = None
+    synonyms_bundle: Path | None = None
     device: str = "auto"
     model_threads: int = 0
     ontology: Path | None = None
@@ -291,6 +292,7 @@ RULES: dict[str, Rule] = {
     ),
     "tagging_bundle": Folder(optional=True),
     "cleaning_bundle": Folder(optional=True),
+    "synonyms_bundle": Folder(optional=True),
     "device": Choice("auto", "cpu", "cuda"),
     "model_threads": Integer(0, 256),
     "ontology": Folder(optional=True),

@@ -22,7 +22,7 @@ class StageSpec:
         outputs: logical topics of totals.
         tables: what it keeps besides the tables of totals.
         build: settings and bundles -> what makes the stage of one partition.
-        models: which models it asks, of "tagging" and "cleaning".
+        models: which models it asks, by their tasks.
     """
 
     name: str

@@ -7,11 +7,10 @@ from models_onnx import bundle as bundles
 from models_onnx.bundle import Bundle
 from models_onnx.cleaning.decide import check_thresholds, decide
 from models_onnx.cleaning.wording import worded
-from models_onnx.errors import ShapeError
 from models_onnx.runtime import Device, Session, open_session
 from models_onnx.spans import HELD, Claim, Judged
 from models_onnx.tokens import Encoded, Tokens
-from models_onnx.workers import Row, Workers
+from models_onnx.workers import Row, Watch, Workers
 
 OUTPUTS = ("score",)
 """Of the graph: float32 [claims], 0..1."""
@@ -35,18 +34,22 @@ class Cleaner:
 
     def __init__(self, bundle: Bundle, session: Session, *, threads: int | None = None) -> None:
         self.bundle = bundle
-        self.bundle_id = bundle.id_on(session.device)
-        self.device = session.device
         self.attributes = frozenset(bundle.manifest.labels)
         self._accept = (bundle.threshold("accept"), bundle.threshold("accept_without_text"))
         self._reject = (bundle.threshold("reject"), bundle.threshold("reject_without_text"))
         for accept, reject in zip(self._accept, self._reject, strict=True):
             check_thresholds(accept=accept, reject=reject)
-        self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=bundle.manifest.max_tokens)
-        if session.outputs != OUTPUTS:
-            raise ShapeError(f"{session.path} gives {session.outputs}, a cleaner gives {OUTPUTS}")
+        longest = bundle.manifest.max_tokens
+        self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=longest)
         probe = self._encode(_PROBE)
-        self._workers = Workers(session, probe=probe, pad=self._tokens.pad, threads=threads)
+        self._workers = Workers(
+            session,
+            probe=probe,
+            pad=self._tokens.pad,
+            outputs=OUTPUTS,
+            longest=longest,
+            threads=threads,
+        )
         self._read(_PROBE, probe, self._workers.warm)
 
     @classmethod
@@ -71,9 +74,23 @@ class Cleaner:
         return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
 
     @property
+    def device(self) -> str:
+        """Where claims are judged now: "cpu" or "cuda"."""
+        return self._workers.device
+
+    @property
+    def bundle_id(self) -> str:
+        """Name, version, precision and device: answers are comparable only under one such id."""
+        return self.bundle.id_on(self._workers.device)
+
+    @property
     def set_aside(self) -> int:
         """Claims so far that the model failed on."""
         return self._workers.set_aside
+
+    def observe(self, watch: Watch) -> None:
+        """Tell `watch` what happens in the model from here on."""
+        self._workers.observe(watch)
 
     def judge(self, claims: Sequence[Claim]) -> list[Judged]:
         """One `Judged` for each claim, in the order given."""

@@ -1,25 +1,13 @@
 """The models that `cartograph model` works with, from a bundle's folder or as shipped."""
 
-import importlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from models_onnx.cleaning.cleaner import Cleaner
 from models_onnx.errors import BundleError
 from models_onnx.runtime import Device
-from models_onnx.spans import Judged, ValuePair
+from models_onnx.synonyms.matcher import Matcher
 from models_onnx.tagging.tagger import Tagger
-
-
-class Matcher(Protocol):
-    """A matcher, as `models_onnx.synonyms.matcher.Matcher` is one."""
-
-    bundle_id: str
-
-    def match(self, pairs: Sequence[ValuePair]) -> list[Judged]: ...
-
-    def close(self) -> None: ...
 
 
 def tagger(folder: Path | None, device: str, threads: int | None) -> Tagger:
@@ -46,13 +34,7 @@ def matcher(folder: Path | None, device: str, threads: int | None) -> Matcher:
     Raises:
         ModelError: see `models_onnx.errors`.
     """
-    try:
-        module = importlib.import_module("models_onnx.synonyms.matcher")
-    except ModuleNotFoundError as error:
-        raise BundleError(
-            f"this version matches no synonyms ({error}): install one with a synonyms bundle"
-        ) from error
-    return cast("Matcher", module.Matcher.load(folder, device=device, threads=threads))
+    return Matcher.load(folder, device=cast("Device", device), threads=threads)
 
 
 def by_task(task: str, folder: Path) -> Tagger | Cleaner | Matcher:

@@ -90,6 +90,7 @@ def model_status(as_json: Annotated[bool, JSON] = False) -> None:
 _ASK: dict[str, tuple[str, ...]] = {
     "tagging": ("queries", "products"),
     "cleaning": ("products",),
+    "synonyms": ("graph",),
 }
 """Stages by the model that they ask (`registry.py`)."""
 
@@ -104,8 +105,12 @@ def _request(found: Settings, task: str, folder: Path | None) -> Reload:
     known: Task | None = next((each for each in TASKS if each == task), None)
     if known is None:
         raise StateError(f"there is no model for {task!r}: say {' or '.join(TASKS)}")
-    named = found.tagging_bundle if known == "tagging" else found.cleaning_bundle
-    bundles.load(folder or named or bundles.shipped(known), task=known)
+    named = {
+        "tagging": found.tagging_bundle,
+        "cleaning": found.cleaning_bundle,
+        "synonyms": found.synonyms_bundle,
+    }
+    bundles.load(folder or named[known] or bundles.shipped(known), task=known)
     return Reload(secrets.token_hex(8), known, str(folder.resolve()) if folder else "")
 
 

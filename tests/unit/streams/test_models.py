@@ -6,13 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from models_onnx import bundle
-from models_onnx.spans import Claim, Judged, Span, Tagged, Text
+from models_onnx import bundle, golden
+from models_onnx.errors import BundleError
+from models_onnx.fakes import FakeTagger
+from models_onnx.spans import Claim, Judged, Span, Tagged, Text, ValuePair
 from streams import metrics
 from streams.answers import ANSWERS
 from streams.errors import StateError
 from streams.model_watch import ModelWatch
-from streams.models import Loaded, Models, claim_key, load_model, text_key
+from streams.models import (
+    Loaded,
+    Models,
+    claim_key,
+    load_model,
+    pair_key,
+    text_key,
+    verify_golden,
+)
 from streams.ports import Questions
 from streams.settings import Settings
 from topology.store.memory import MemoryStore
@@ -114,8 +124,69 @@ def test_another_kind_type_or_bundle_is_another_answer():
         text_key(Text("red shoes", "title", "shoes"), "a"),
         claim_key(CLAIM, "a"),
         claim_key(Claim("red shoes", "shoes", "colorr", "ed"), "a"),
+        pair_key(ValuePair("red", "dark red", "color"), "a"),
+        pair_key(ValuePair("red", "dark red", "color"), "b"),
+        pair_key(ValuePair("red", "dark red", "finish"), "a"),
+        pair_key(ValuePair("red", "dark red"), "a"),
     }
-    assert len(keys) == 6
+    assert len(keys) == 10
+
+
+class Alike:
+    """Says of every pair that it means the same; notes what it was asked."""
+
+    bundle_id = "synonyms@1-cpu"
+
+    def __init__(self) -> None:
+        self.asked: list[ValuePair] = []
+
+    async def match_async(self, pairs: Sequence[ValuePair]) -> list[Judged]:
+        self.asked += pairs
+        return [Judged(1.0, "accepted") for _ in pairs]
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_pair_of_values_is_matched_once_and_its_answer_kept():
+    matcher, store = Alike(), MemoryStore()
+    models = Models(None, None, matcher)
+    pair = ValuePair("grey", "gray", "color")
+    for rows in (1, 0):
+        answered = asyncio.run(models.answer(Questions((), (), (pair,)), store))
+        assert answered.answers.matched == {pair: Judged(1.0, "accepted")}
+        assert len(answered.rows) == rows
+        for key, value in answered.rows:
+            store.put(ANSWERS, key, value)
+    assert matcher.asked == [pair]
+    assert models.bundles.ids == ("synonyms@1-cpu",)
+    with pytest.raises(StateError, match="did not declare"):
+        asyncio.run(Models(None, None).answer(Questions((), (), (pair,)), MemoryStore()))
+
+
+def test_a_model_that_answers_a_golden_input_otherwise_is_not_put_to_work(tmp_path: Path):
+    tagger = FakeTagger({"color": ["red", "blue"]})
+    verify_golden("tagging", tagger, tmp_path)  # a bundle without golden inputs
+    golden.write(tmp_path, golden.made("tagging", tagger, [RED, BLUE]))
+    verify_golden("tagging", tagger, tmp_path)
+    with pytest.raises(BundleError, match="does not do here what it did there"):
+        verify_golden("tagging", FakeTagger({"color": ["red"]}), tmp_path)
+
+
+def test_the_shipped_matcher_is_loaded_as_the_others_are():
+    loaded = load_model(Settings(device="cpu", model_threads=1), "synonyms")
+    models = Models(None, None, loaded.model, of={"synonyms": loaded})  # type: ignore[arg-type]
+    pairs = (ValuePair("grey", "greys", "color"), ValuePair("500 ml", "50 ml", "capacity"))
+    answered = asyncio.run(models.answer(Questions((), (), pairs), MemoryStore()))
+    verdicts = [answered.answers.matched[pair].verdict for pair in pairs]
+    assert verdicts == ["accepted", "rejected"]
+    assert (
+        value(
+            metrics.MODEL_INFO, "synonyms", loaded.model.bundle_id, loaded.files["model.onnx"][:12]
+        )
+        == 1
+    )
+    models.close()
 
 
 def test_a_stage_that_asks_a_model_it_did_not_declare_is_told_so():
