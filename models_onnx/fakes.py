@@ -1,4 +1,4 @@
-"""Rule-based tagger and cleaner, and a session that fails on demand, for tests and simulations.
+"""Rule-based models, and a session that fails on demand, for tests and simulations.
 
 Tagger and cleaner know only the lexicon that the caller hands in (label -> phrases), need no files,
 no threads and no onnxruntime, and give the same answer every time.
@@ -6,13 +6,14 @@ no threads and no onnxruntime, and give the same answer every time.
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any, Literal
 
 import numpy as np
 
 from models_onnx.batching import Ids
 from models_onnx.errors import DeviceError, DeviceMemoryError, InferenceError
-from models_onnx.spans import HELD, Claim, Judged, Span, Tagged, Text
+from models_onnx.spans import HELD, Claim, Judged, Span, Tagged, Text, ValuePair
 
 Lexicon = Mapping[str, Iterable[str]]
 
@@ -97,6 +98,42 @@ class FakeCleaner:
         if any(_contains(title, other) for other in own if other != value):
             return Judged(0.05, "rejected")
         return Judged(0.9, "accepted") if value in own else HELD
+
+
+class FakeMatcher:
+    """Judges pairs of values by their letters, and never values with other digits the same.
+
+    Args:
+        accept: share of letters in common from which two values mean the same, 0..1; below half of
+            it they do not.
+        bundle_id: to answer under.
+    """
+
+    def __init__(
+        self, *, accept: float = 0.9, bundle_id: str = "synonyms@0.0.0-rules-fake"
+    ) -> None:
+        self.bundle_id = bundle_id
+        self._accept = accept
+
+    def match(self, pairs: Sequence[ValuePair]) -> list[Judged]:
+        """One `Judged` for each pair, in the order given."""
+        return [self._judge(*sorted((pair.a, pair.b))) for pair in pairs]
+
+    async def match_async(self, pairs: Sequence[ValuePair]) -> list[Judged]:
+        """As `match`."""
+        return self.match(pairs)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _judge(self, one: str, other: str) -> Judged:
+        if re.findall(r"\d+", one) != re.findall(r"\d+", other):
+            return Judged(0.0, "rejected")
+        left, right = ("".join(_words(text)) for text in (one, other))
+        score = round(SequenceMatcher(None, left, right).ratio(), 4)
+        if score >= self._accept:
+            return Judged(score, "accepted")
+        return Judged(score, "rejected" if score < self._accept / 2 else "held")
 
 
 class FakeSession:

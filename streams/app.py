@@ -169,8 +169,8 @@ class StageRun:
             assignee=self._holdings,
             lease=self._lease,
             fail=self.fail,
-            # Models take seconds for what other stages do in milliseconds; commit in between.
-            fetch_records=_MODEL_FETCH_RECORDS if spec.models else _FETCH_RECORDS,
+            # Taggers take seconds for what other stages do in milliseconds; commit in between.
+            fetch_records=_MODEL_FETCH_RECORDS if "tagging" in spec.models else _FETCH_RECORDS,
         )
         agents.add_agent(
             self._app, spec.name, list(self._holdings.plan.inputs), self._holdings.read

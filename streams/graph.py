@@ -11,10 +11,12 @@ order in which they came (DESIGN, rules 5 and 6).
 
 from collections.abc import Callable, Sequence
 
+from streams.derived import TABLE as DERIVED
 from streams.graph_agenda import CALM_SLICE, GROUPS, ROWS_A_TOTAL, SLICE, STALE, Agenda
 from streams.graph_concepts import Concepts
 from streams.graph_facts import TABLE as VERDICTS
 from streams.graph_facts import Facts
+from streams.graph_links import TABLE as LINKS
 from streams.graph_products import USED_WITH, Products
 from streams.graph_rows import TABLE as SUMS
 from streams.graph_rows import Rows
@@ -41,21 +43,32 @@ from topology.keys import owner_of
 from topology.ontology import Ontology
 from topology.scoring import ScoringSettings
 
-TABLES = (*GRAPH_TABLES, SUMS, GROUPS, STALE, VERDICTS, BLOCKS)
+TABLES = (*GRAPH_TABLES, SUMS, GROUPS, STALE, VERDICTS, BLOCKS, LINKS, DERIVED)
 
+_ATTRIBUTE, _PARTS_OF_USED = b"attr:", 3
 Take = Callable[[bytes, list[bytes], int], None]
 Scorer = Callable[[bytes, list[bytes], bool], None]
 
 
-def build_graph(settings: ScoringSettings, ontology: Ontology) -> Callable[[Wiring], "GraphStage"]:
-    """What makes the stage of a partition from its wiring."""
-    return lambda wiring: GraphStage(wiring, settings, ontology)
+def build_graph(
+    settings: ScoringSettings, ontology: Ontology, synonyms: str = ""
+) -> Callable[[Wiring], "GraphStage"]:
+    """What makes the stage of a partition from its wiring.
+
+    Args:
+        settings: thresholds.
+        ontology: of the graph.
+        synonyms: id of the bundle that judges pairs of values; empty: they are all held.
+    """
+    return lambda wiring: GraphStage(wiring, settings, ontology, synonyms)
 
 
 class GraphStage:
     """One partition of GRAPH; a `ports.Stage`."""
 
-    def __init__(self, wiring: Wiring, settings: ScoringSettings, ontology: Ontology) -> None:
+    def __init__(
+        self, wiring: Wiring, settings: ScoringSettings, ontology: Ontology, synonyms: str
+    ) -> None:
         self._read, self._reject, self._tally = wiring.read, wiring.reject, wiring.tally
         self._rows = Rows(wiring.state, cache_size=wiring.cache_rows)
         self._agenda = Agenda(wiring.state, self._rows.touch)
@@ -64,9 +77,10 @@ class GraphStage:
         self._decided: dict[str, None] = {}
         concepts = Concepts(self._rows, self._agenda, self._facts, wiring.inbox, settings)
         products = Products(self._rows, self._agenda, self._facts, wiring.inbox, settings, ontology)
-        same = Same(wiring.state, self._rows, self._facts, settings)
+        same = Same(wiring.state, self._rows, self._facts, settings, synonyms)
         self._products, self._same = products, same
-        # By the code of the key and its number of parts; a product and a type never share one.
+        # By the code of the key and its number of parts; a product and a type never share one. What
+        # attributes own is asked of the synonym model first (`wants`).
         self._takes: dict[tuple[bytes, int], Take] = {
             (FACT, 5): products.claimed,
             (BOUGHT, 3): products.bought,
@@ -76,7 +90,6 @@ class GraphStage:
             (WITH_INTENT, 5): concepts.asked,
             (WITH_BOTH, 6): concepts.both,
             (CO_TYPE, 4): concepts.types,
-            (USED_BY, 3): same.used,
         }
         self._scorers: dict[bytes, Scorer] = {
             FACT: products.score_claims,
@@ -91,7 +104,8 @@ class GraphStage:
     @property
     def is_idle(self) -> bool:
         """Every fact is as its totals say, and told."""
-        return not (self._changed or self._decided) and self._agenda.is_idle
+        rests = not (self._changed or self._decided) and self._same.is_settled
+        return rests and self._agenda.is_idle
 
     @property
     def facts(self) -> Facts:
@@ -102,6 +116,15 @@ class GraphStage:
         """`groups`: prefixes of rows that wait to be scored again."""
         return {"groups": self._agenda.groups}
 
+    @property
+    def outdated(self) -> int:
+        """Pairs of values that another bundle judged than the one that answers now."""
+        return self._same.outdated
+
+    def reread(self, limit: int) -> int:
+        """Have at most so many of them judged again; how many."""
+        return self._same.reread(limit)
+
     def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         if topic == "verdicts":
             for record in records:
@@ -109,14 +132,18 @@ class GraphStage:
             return
         changed = self._changed
         for change in self._read(topic, partition, records):
-            changed[change.key] = change.after
+            key = change.key
+            if key.startswith(_ATTRIBUTE):
+                self._used(key, change.after)
+            else:
+                changed[key] = change.after
 
     def wants(self) -> Questions:
-        """Nothing: models have spoken upstream."""
-        return Questions()
+        """Pairs of values; all else models have said upstream."""
+        return Questions(pairs=self._same.wants())
 
     def learn(self, answers: Answers) -> None:
-        """Nothing was asked."""
+        self._same.learn(answers.matched)
 
     def flush(self) -> None:
         changed, self._changed = self._changed, {}
@@ -127,7 +154,6 @@ class GraphStage:
             if take is not None:  # a key of a later version says nothing here
                 take(key, parts, n)
         self._products.settle()
-        self._same.settle()
         own, self._agenda.own = self._agenda.own, {}
         for key, parts in own.items():
             self._scorers[parts[1]](key, parts, False)
@@ -138,12 +164,18 @@ class GraphStage:
         self._decided.clear()
         limit = max(SLICE, int(ROWS_A_TOTAL * len(changed)))
         self._agenda.work(self._rows.keys, self._score, limit)
+        self._same.settle()
         self._rows.flush()
 
     def calm(self) -> None:
         """Publish what waited since the last calm; a great deal of it in slices, by `flush`."""
         self._agenda.release()
         self._agenda.work(self._rows.keys, self._score, CALM_SLICE)
+
+    def _used(self, key: bytes, n: int) -> None:
+        parts = key.split(b"\0")
+        if len(parts) == _PARTS_OF_USED and parts[1] == USED_BY:
+            self._same.used(parts, n)
 
     def _score(self, key: bytes, force: bool) -> None:
         parts = key.split(b"\0")

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from streams.ports import State
+from topology.facts import HELD, Status
 from topology.scoring import spread_of
 
 TABLE: Final = "sums"
@@ -116,9 +117,19 @@ class Claims(msgspec.Struct, array_like=True, gc=False):
 
 
 class Likely(msgspec.Struct, array_like=True, gc=False):
-    """A pair of values that may be synonyms: it is there, or it is not."""
+    """A pair of values that may be synonyms: it is there, or it is not.
+
+    Attributes:
+        score: of the model, 0..1; without a model how alike they are spelled.
+        verdict: of the model.
+        bundle: of the model, "" without one.
+        passed_over: the clusters have no place for it (`graph_links.py`).
+    """
 
     score: float = 0.0
+    verdict: Status = HELD
+    bundle: str = ""
+    passed_over: bool = False
 
 
 Row = Sum | Head | Claims | Likely

@@ -1,60 +1,140 @@
-"""Pairs of values that may be two names of one thing, proposed for the synonym model to decide.
+"""Pairs of values that may be two names of one thing, and what the synonym model says of them.
 
 Owner `attr:A`, from what its products use (u totals). Values stand in blocks (`likeness.py`); in a
 block that is too full the `block` lowest ranks are compared. Which pairs there are depends on the
-set of values in use alone, not on the order in which they came. Table `blocks`:
-`attr:A, block, rank, value`; rows of `sums`: `attr:A, s, value, value`, the lesser value first.
+set of values in use alone, not on the order in which they came, and a new value is compared with a
+number of others that does not grow with the graph. Each pair is judged once (`wants`, `learn`), its
+verdict is a function of the two values, the attribute and the bundle; which of the accepted ones
+stand, of all links and verdicts (`graph_links.py`). Without a synonym model every pair is held.
+
+Table `blocks`: `attr:A, block, rank, value`; rows of `sums`: `attr:A, s, value, value`, the lesser
+value first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import product
 from typing import Final
 
+from models_onnx.spans import Judged, ValuePair
+from models_onnx.synonyms.clusters import SIZE_LIMIT
+from streams.derived import Derived
+from streams.errors import StateError
 from streams.graph_facts import Facts, Made
+from streams.graph_links import Links
 from streams.graph_rows import Likely, Rows
 from streams.ports import State
-from topology.facts import HELD, SAME_AS, TEXT
+from topology.facts import ACCEPTED, HELD, REJECTED, SAME_AS, TEXT, Status, fact_id, text_of
 from topology.likeness import likeness, spelling_of
 from topology.scoring import ScoringSettings
 
 TABLE: Final = "blocks"
 REASON: Final = "synonym model decides"
+_BY_A_PERSON: Final = 2.0
+"""A person's link joins before every model's, which score up to 1."""
 
 Pair = tuple[str, str]
+Owned = tuple[bytes, Pair]
+"""A pair, and the attribute that owns it: `attr:A`."""
 
 
 class Same:
-    """The view of one partition over the values of attributes."""
+    """The view of one partition over the values of attributes.
 
-    def __init__(self, state: State, rows: Rows, facts: Facts, settings: ScoringSettings) -> None:
+    Args:
+        bundle: id of the synonym model's bundle; empty: there is none.
+    """
+
+    def __init__(
+        self, state: State, rows: Rows, facts: Facts, settings: ScoringSettings, bundle: str
+    ) -> None:
         self._state, self._rows, self._facts, self._settings = state, rows, facts, settings
+        self._bundle = bundle
+        self._derived = Derived(state, bundle)
+        self._links = Links(state, self._sureness, self._is_apart)
         self._used: dict[tuple[bytes, str], bool] = {}
+        self._unjudged: dict[Owned, ValuePair] = {}
+        self._moved: dict[Owned, None] = {}
 
-    def used(self, key: bytes, parts: list[bytes], n: int) -> None:
+    @property
+    def outdated(self) -> int:
+        """Pairs that were judged with another bundle."""
+        return self._derived.older if self._bundle else 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing has changed since the last `settle`."""
+        return not (self._used or self._unjudged or self._moved)
+
+    def used(self, parts: list[bytes], n: int) -> None:
         """attr:A, u, value."""
         self._used[parts[0], parts[2].decode()] = n > 0
 
+    def wants(self) -> list[ValuePair]:
+        """Pairs to be judged, of the values that came and went."""
+        self._propose()
+        return list(dict.fromkeys(self._unjudged.values()))
+
+    def learn(self, matched: Mapping[ValuePair, Judged]) -> None:
+        """What the model says of them."""
+        for owned, question in list(self._unjudged.items()):
+            if question in matched:
+                del self._unjudged[owned]
+                self._judge(owned, matched[question])
+
+    def reread(self, limit: int) -> int:
+        """Have pairs that another bundle judged judged again, at most so many; how many."""
+        names = self._derived.oldest(limit) if self._bundle else []
+        for name in names:
+            owner, _, one, other = name.split(b"\0")
+            pair = one.decode(), other.decode()
+            self._unjudged[owner, pair] = _question(owner, pair)
+        return len(names)
+
+    def score(self, key: bytes, parts: list[bytes], force: bool) -> None:
+        """A pair whose fact is to be made again."""
+        self._moved[parts[0], (parts[2].decode(), parts[3].decode())] = None
+
     def settle(self) -> None:
-        """Propose and withdraw the pairs that follow from the values that came and went."""
+        """Make and withdraw the facts that follow from what has changed.
+
+        Raises:
+            StateError: a pair was not judged.
+        """
+        self._propose()
+        if self._unjudged:
+            raise StateError(
+                f"flush before {len(self._unjudged)} pairs of values were judged: a bug, please "
+                "report it"
+            )
+        moved, self._moved = self._moved, {}
+        reached: dict[bytes, set[str]] = {}
+        for owner, pair in moved:
+            row = self._rows.get(_name(owner, pair), Likely)
+            if row is not None:
+                self._links.put(owner, pair, linked=self._is_linked(pair, row))
+            reached.setdefault(owner, set()).update(pair)
+        stands: dict[Owned, bool] = {}
+        for owner, values in reached.items():
+            for pair, stood in self._links.standing(owner, values):
+                stands[owner, pair] = stood
+        for owner, pair in sorted({*moved, *stands}):
+            self._make(owner, pair, stands.get((owner, pair), True), force=(owner, pair) in moved)
+
+    def _propose(self) -> None:
+        """The pairs that follow from the values that came and went."""
         blocks: dict[tuple[bytes, str], dict[str, bool]] = {}
         for (owner, value), there in self._used.items():
             spelling = spelling_of(value)
             for block in spelling.blocks if spelling else ():
                 blocks.setdefault((owner, block), {})[value] = there
         self._used.clear()
-        suspects: dict[tuple[bytes, Pair], None] = {}
+        suspects: dict[Owned, None] = {}
         for (owner, block), values in sorted(blocks.items()):
             for pair in self._changed(owner, block, values):
                 suspects[owner, pair] = None
         for owner, pair in suspects:
             self._decide(owner, pair)
-
-    def score(self, key: bytes, parts: list[bytes], force: bool) -> None:
-        """A pair whose fact is to be made again."""
-        row = self._rows.get(key, Likely)
-        if row is not None:
-            self._make((parts[2].decode(), parts[3].decode()), row.score)
 
     def _changed(self, owner: bytes, block: str, values: dict[str, bool]) -> Iterable[Pair]:
         """Change one block; pairs whose members came into it or left it."""
@@ -80,17 +160,33 @@ class Same:
         return sorted(pairs)
 
     def _decide(self, owner: bytes, pair: Pair) -> None:
-        """The pair is proposed while one block has both."""
-        key = b"\0".join((owner, b"s", pair[0].encode(), pair[1].encode()))
-        row = self._rows.get(key, Likely)
-        if self._stand_together(owner, pair):
-            if row is None:
-                score = self._likeness(*pair)
-                self._rows.make(key, Likely).score = score
-                self._make(pair, score)
-        elif row is not None:
-            self._rows.drop(key)
-            self._facts.withdraw(pair[0], SAME_AS, pair[1])
+        """The pair is a candidate while one block has both."""
+        row = self._rows.get(_name(owner, pair), Likely)
+        if not self._stand_together(owner, pair):
+            self._unjudged.pop((owner, pair), None)
+            if row is not None:
+                self._drop(owner, pair, row)
+        elif row is None and self._bundle:
+            self._unjudged[owner, pair] = _question(owner, pair)
+        elif row is None:
+            self._judge((owner, pair), Judged(self._likeness(*pair), HELD))
+
+    def _judge(self, owned: Owned, judged: Judged) -> None:
+        name = _name(*owned)
+        before = self._rows.get(name, Likely)
+        row = self._rows.make(name, Likely)
+        if self._bundle:
+            self._derived.note(name, before.bundle if before is not None else None)
+        row.score, row.verdict, row.bundle = round(judged.score, 4), judged.verdict, self._bundle
+        self._moved[owned] = None
+
+    def _drop(self, owner: bytes, pair: Pair, row: Likely) -> None:
+        name = _name(owner, pair)
+        if row.bundle:
+            self._derived.forget(name, row.bundle)
+        self._rows.drop(name)
+        self._links.drop(owner, pair)
+        self._moved[owner, pair] = None
 
     def _stand_together(self, owner: bytes, pair: Pair) -> bool:
         left, right = spelling_of(pair[0]), spelling_of(pair[1])
@@ -111,8 +207,70 @@ class Same:
     def _likeness(self, one: str, other: str) -> float:
         return _likeness(*_pair(one, other), self._settings.alike)
 
-    def _make(self, pair: Pair, score: float) -> None:
-        self._facts.make(Made(pair[0], SAME_AS, pair[1], HELD, score, REASON, {}, (TEXT,), ()))
+    def _verdict(self, pair: Pair) -> str:
+        """What a person said of the pair; "" while the model decides."""
+        told = self._facts.verdicts.on(fact_id(pair[0], SAME_AS, pair[1]))
+        return told.verdict if told is not None else ""
+
+    def _is_linked(self, pair: Pair, row: Likely) -> bool:
+        return (self._verdict(pair) or row.verdict) == ACCEPTED
+
+    def _is_apart(self, pair: Pair) -> bool:
+        return self._verdict(pair) == REJECTED
+
+    def _sureness(self, owner: bytes, pair: Pair) -> float:
+        row = self._rows.get(_name(owner, pair), Likely)
+        if row is None:
+            raise StateError(f"{pair} is linked and no candidate: a bug, please report it")
+        return _BY_A_PERSON if self._verdict(pair) == ACCEPTED else row.score
+
+    def _make(self, owner: bytes, pair: Pair, stands: bool, *, force: bool) -> None:
+        name = _name(owner, pair)
+        row = self._rows.get(name, Likely)
+        if row is None:
+            self._facts.withdraw(pair[0], SAME_AS, pair[1])
+            return
+        if row.passed_over == (not stands) and not force:
+            return
+        row.passed_over = not stands
+        self._rows.touch(name)
+        status, reason = _meaning(row)
+        bundles = (row.bundle,) if row.bundle else ()
+        self._facts.make(
+            Made(
+                pair[0],
+                SAME_AS,
+                pair[1],
+                status,
+                row.score,
+                reason,
+                {},
+                (TEXT,),
+                (),
+                bundles=bundles,
+            )
+        )
+
+
+def _meaning(row: Likely) -> tuple[Status, str]:
+    if not row.bundle:
+        return HELD, REASON
+    said = f"synonym model: {row.score:.2f}"
+    if row.verdict == ACCEPTED and row.passed_over:
+        return HELD, (
+            f"{said}, but it would join more than {SIZE_LIMIT} names, or two that a person keeps "
+            "apart"
+        )
+    return row.verdict, said
+
+
+def _name(owner: bytes, pair: Pair) -> bytes:
+    return b"\0".join((owner, b"s", pair[0].encode(), pair[1].encode()))
+
+
+def _question(owner: bytes, pair: Pair) -> ValuePair:
+    one, other = (text_of(value.partition("/")[2]) for value in pair)
+    return ValuePair(one, other, owner.decode().partition(":")[2])
 
 
 @lru_cache(maxsize=1 << 16)

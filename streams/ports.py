@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from models_onnx.spans import Claim, Judged, Tagged, Text, ValuePair
 
@@ -76,6 +76,23 @@ class Stage(Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether another `calm` would release nothing more."""
+        ...
+
+
+@runtime_checkable
+class Rereads(Protocol):
+    """A stage that asks models: it can derive again what older bundles said."""
+
+    @property
+    def outdated(self) -> int:
+        """How many things were derived with other bundles than those that answer now."""
+        ...
+
+    def reread(self, limit: int) -> int:
+        """Take up to `limit` of them to be derived again, as `wants` and `flush` do; how many.
+
+        What was taken is outdated until the next `flush`, so that a crash loses nothing.
+        """
         ...
 
 

@@ -82,6 +82,11 @@ class ProductSettings:
     cleaning_bundle: str = ""
     judges: frozenset[str] | None = None
 
+    @property
+    def bundles(self) -> tuple[str, ...]:
+        """Ids of both bundles, ascending."""
+        return tuple(sorted({self.tagging_bundle, self.cleaning_bundle}))
+
     def __post_init__(self) -> None:
         for name, low in (("max_values", 0), ("max_facts", 2), ("max_distance", 0)):
             if getattr(self, name) < low:

@@ -10,6 +10,7 @@
 | behind   | hash of a concept's key, who    | ">I" how many totals, then the query or product   |
 | stepped  | product                         | nothing: partners are to be told of its sales     |
 | waiting  | product                         | nothing: it has totals and no record              |
+| records  | product                         | the newest record without its description, JSON   |
 
 [1] Of `bought` (b) and `asked`; who is in any other total is in one of `bought` too.
 
@@ -22,9 +23,21 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.derived import TABLE as DERIVED
 from streams.weeks import week_key
 
-TABLES = ("products", "sums", "counted", "pairs", "reached", "behind", "stepped", "waiting")
+TABLES = (
+    "products",
+    "sums",
+    "counted",
+    "pairs",
+    "reached",
+    "behind",
+    "stepped",
+    "waiting",
+    "records",
+    DERIVED,
+)
 _SUMS = struct.Struct(">qq")
 _N = struct.Struct(">q")
 _COUNT = struct.Struct(">I")
@@ -65,10 +78,17 @@ class Stamp(NamedTuple):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """The newest record of a product; `reading` is None when it withdrew the product."""
+    """The newest record of a product.
+
+    Attributes:
+        stamp: its place.
+        reading: None when it withdrew the product.
+        bundles: with which it was read (`ProductSettings.bundles`).
+    """
 
     stamp: Stamp
     reading: Reading | None
+    bundles: str = ""
 
 
 class Sums(NamedTuple):

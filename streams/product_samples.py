@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 
+from streams.derived import Derived
 from streams.errors import StateError
 from streams.messages import Why, decode_why, encode
 from streams.outbox import Outbox
@@ -17,6 +18,8 @@ from streams.product_rows import decode_behind, encode_behind
 from streams.wire import join
 
 QUERY, PRODUCT = b"q", b"p"
+SAMPLE = b"w"
+_NO_WHY = Why((), (), ())
 SIZES: Mapping[bytes, int] = {QUERY: 5, PRODUCT: 3}
 
 
@@ -25,10 +28,21 @@ class Samples:
 
     Args:
         bundles: ids of the bundles behind every count, as they go into `Why`.
+        derived: told which samples name which bundles; a sample is a `SAMPLE` and its key there.
     """
 
-    def __init__(self, state: State, outbox: Outbox, bundles: tuple[str, ...]) -> None:
+    def __init__(
+        self, state: State, outbox: Outbox, bundles: tuple[str, ...], derived: Derived
+    ) -> None:
         self._state, self._outbox, self._bundles = state, outbox, bundles
+        self._derived = derived
+
+    def restate(self, key: bytes) -> None:
+        """Name the bundles that answer now behind the claim `key`."""
+        payload = self._outbox.get("claims", key)[1]
+        if payload:
+            why = decode_why(payload)
+            self._tell(key, why, why.queries, why.products)
 
     def move(self, key: bytes, who: bytes, text: str, delta: int) -> None:
         """`delta` (not 0) more totals of `text` now stand behind the claim `key`.
@@ -55,7 +69,7 @@ class Samples:
 
     def _resample(self, key: bytes, owner: bytes, who: bytes, text: str, *, gone: bool) -> None:
         payload = self._outbox.get("claims", key)[1]
-        why = decode_why(payload) if payload else Why((), (), self._bundles)
+        why = decode_why(payload) if payload else _NO_WHY
         sample = why.queries if who == QUERY else why.products
         size = SIZES[who]
         if gone and text in sample:
@@ -67,8 +81,20 @@ class Samples:
             return
         queries = sample if who == QUERY else why.queries
         products = sample if who == PRODUCT else why.products
-        why = Why(queries, products, self._bundles)
-        self._outbox.describe("claims", key, encode(why) if queries or products else b"")
+        self._tell(key, why, queries, products)
+
+    def _tell(
+        self, key: bytes, before: Why, queries: tuple[str, ...], products: tuple[str, ...]
+    ) -> None:
+        thing = SAMPLE + key
+        named = " ".join(before.bundles) if before is not _NO_WHY else None
+        if queries or products:
+            self._derived.note(thing, named)
+            why = Why(queries, products, self._bundles)
+            self._outbox.describe("claims", key, encode(why))
+        else:
+            self._derived.forget(thing, named)
+            self._outbox.describe("claims", key, b"")
 
 
 @lru_cache(maxsize=1 << 16)

@@ -17,8 +17,9 @@ from hashlib import blake2b
 import msgspec
 
 from models_onnx.spans import Claim, Judged, Tagged, Text
+from streams.derived import Derived
 from streams.errors import StateError
-from streams.events import Product, decode_product
+from streams.events import Product, decode_product, encode_product
 from streams.inbox import Change
 from streams.messages import BOUGHT, CO_TYPE, FACT, USED_BY, WEIGHT, WITH, Together, encode
 from streams.outcomes import DUPLICATE, STALE, USED
@@ -41,12 +42,13 @@ from streams.product_rows import (
 )
 from streams.product_rows import TABLES as TABLES
 from streams.product_sales import CALM_SLICE, ROWS_A_TOTAL, SLICE, Stepped
-from streams.product_samples import Samples
+from streams.product_samples import SAMPLE, Samples
 from streams.wire import join, split
 from topology.ontology import Ontology
 from topology.wording import text_of
 
 _MAX_POSITION = 1 << 62
+_PRODUCT = b"p"
 _ROWS_A_READING = 4  # a reading with its scope takes as much memory as so many totals
 
 
@@ -70,9 +72,10 @@ class Products:
         self._state, self._inbox, self._outbox = state, inbox, outbox
         self._tally, self._read, self._reject = wiring.tally, wiring.read, wiring.reject
         self._settings, self._ontology = settings, ontology
-        bundles = tuple(sorted({settings.tagging_bundle, settings.cleaning_bundle}))
-        samples = Samples(state, outbox, bundles)
-        self._concepts = Concepts(state, inbox, outbox, samples, ontology)
+        self._bundles = " ".join(settings.bundles)
+        self._derived = Derived(state, self._bundles)
+        self._samples = Samples(state, outbox, settings.bundles, self._derived)
+        self._concepts = Concepts(state, inbox, outbox, self._samples, ontology)
         self._pairs = Pairs(
             state, inbox, outbox, ontology, max_distance=settings.max_distance, floor=settings.floor
         )
@@ -92,6 +95,22 @@ class Products:
         partners are yet to be told of their sales.
         """
         return {"waiting": self._waiting, "stepped": len(self._stepped)}
+
+    @property
+    def outdated(self) -> int:
+        """Products, and samples of evidence, of other bundles than those that answer now."""
+        return self._derived.older
+
+    def reread(self, limit: int) -> int:
+        """Read up to `limit` of them again, from the newest record as it was kept; how many."""
+        things = self._derived.oldest(limit)
+        for thing in things:
+            kind, key = thing[:1], thing[1:]
+            if kind == SAMPLE:
+                self._samples.restate(key)
+            elif key not in self._unread:
+                self._unread[key] = self._kept(key)
+        return len(things)
 
     def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         self._applied += len(records)
@@ -160,6 +179,16 @@ class Products:
             return
         self._tally[f"catalog.{USED}"] += 1
         self._unread[key] = _Newest(stamp, msgspec.structs.replace(product, description=""))
+
+    def _kept(self, product: bytes) -> _Newest:
+        """The newest record as it was read last."""
+        row, record = self._state.get("products", product), self._state.get("records", product)
+        if row is None or record is None:
+            raise StateError(
+                f"the record of product {product!r} is gone: a bug, please report it; rebuild the "
+                "partition"
+            )
+        return _Newest(decode_row(row).stamp, decode_product(record))
 
     def _newest(self, product: bytes) -> Stamp | None:
         if (unread := self._unread.get(product)) is not None:
@@ -273,8 +302,7 @@ class Products:
         old, old_scope = self._reading(product)
         new, new_scope = found.reading, scope_of(found.reading)
         node = node_of(product)
-        row = Row(newest.stamp, None if newest.product.deleted else new)
-        self._state.put("products", product, encode_row(row))
+        self._keep(product, newest, new)
         self._known[product] = new, new_scope
         self._claim(node, old, found)
         self._use(old.used, new.used, -1)
@@ -286,6 +314,20 @@ class Products:
             self._pairs.retell(product, was, known)
             self._pairs.move(product, was, known)
         self._wait(product)
+
+    def _keep(self, product: bytes, newest: _Newest, reading: Reading) -> None:
+        """Keep what was read of a record, and the record, to be read again with other bundles."""
+        row = self._state.get("products", product)
+        before = None if row is None else decode_row(row)
+        was = None if before is None or before.reading is None else before.bundles
+        new = Row(newest.stamp, None if newest.product.deleted else reading, self._bundles)
+        self._state.put("products", product, encode_row(new))
+        if newest.product.deleted:
+            self._derived.forget(_PRODUCT + product, was)
+            self._state.delete("records", product)
+        else:
+            self._derived.note(_PRODUCT + product, was)
+            self._state.put("records", product, encode_product(newest.product))
 
     def _claim(self, node: str, old: Reading, found: Read) -> None:
         for triple in old.facts:

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import msgspec
 
 from models_onnx.spans import Tagged, Text
+from streams.derived import TABLE as DERIVED
+from streams.derived import Derived
 from streams.errors import SettingsError, StateError
 from streams.inbox import Change, Entry
-from streams.messages import ASKED, WEIGHT, Asked, encode
+from streams.messages import ASKED, WEIGHT, Asked, decode_asked, encode
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
 from streams.wire import join, split
 from topology import canonical
 from topology.ontology import Ontology
 
-TABLES = ("queries", "waiting", "gate")
+TABLES = ("queries", "waiting", "gate", DERIVED)
 MAX_QUERY_CHARS = 400
 """What is behind it in a longer query is neither tagged nor told."""
 _TYPE = "product_type"
@@ -111,6 +113,8 @@ class Queries:
         self._read = wiring.read
         self._settings, self._ontology = settings, ontology
         self._touched: dict[bytes, None] = {}
+        self._derived = Derived(self._state, settings.bundle)
+        self._outdated: set[bytes] = set()
         self._tagged: dict[Text, Tagged] = {}
         self._waiting = len(self._state.scan("waiting"))
         self._check_k()
@@ -118,6 +122,18 @@ class Queries:
     def gauges(self) -> dict[str, int]:
         """`waiting`: queries that somebody asked, with no week of k shoppers."""
         return {"waiting": self._waiting}
+
+    @property
+    def outdated(self) -> int:
+        """Queries that another bundle tagged than the one that answers now."""
+        return self._derived.older
+
+    def reread(self, limit: int) -> int:
+        """Have up to `limit` of them tagged again; how many."""
+        queries = self._derived.oldest(limit)
+        self._touched.update(dict.fromkeys(queries))
+        self._outdated.update(queries)
+        return len(queries)
 
     def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         for change in self._read(topic, partition, records):
@@ -176,7 +192,8 @@ class Queries:
         for query in list(self._touched):
             row = self._row(query)
             text = self._text(query) if row.busy else ""
-            if text == row.text and bool(text) == bool(row.told):
+            is_told = text == row.text and bool(text) == bool(row.told)
+            if is_told and query not in self._outdated:
                 del self._touched[query]
                 continue
             told = b""
@@ -187,11 +204,21 @@ class Queries:
                     untagged[question] = None
                     continue
                 told = encode(asked_of(text, tagged, self._ontology, self._settings.bundle))
+            self._note(query, row.told, told)
             row.text, row.told = text, told
             self._keep(query, row)
             self._tell_all(query, told)
             del self._touched[query]
+            self._outdated.discard(query)
         return list(untagged)
+
+    def _note(self, query: bytes, before: bytes, told: bytes) -> None:
+        """Note with which bundle the query is tagged from now on."""
+        named = decode_asked(before).bundle if before else None
+        if told:
+            self._derived.note(query, named)
+        else:
+            self._derived.forget(query, named)
 
     def _text(self, query: bytes) -> str:
         """The query's words, whoever sent them last; "" when no sender knows them."""

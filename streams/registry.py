@@ -83,8 +83,7 @@ def _products(settings: Settings, bundles: Bundles) -> Build:
 
 
 def _graph(settings: Settings, bundles: Bundles) -> Build:
-    del bundles
-    return graph.build_graph(scoring_settings(settings), ontology(settings))
+    return graph.build_graph(scoring_settings(settings), ontology(settings), bundles.synonyms)
 
 
 SPECS = {
@@ -100,7 +99,7 @@ SPECS = {
             _products,
             ("tagging", "cleaning"),
         ),
-        StageSpec("graph", ("claims", "verdicts"), ("facts",), graph.TABLES, _graph),
+        StageSpec("graph", ("claims", "verdicts"), ("facts",), graph.TABLES, _graph, ("synonyms",)),
     )
 }
 

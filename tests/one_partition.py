@@ -6,7 +6,7 @@ Also the oracle of its inbox: what all messages ever sent leave, in whatever ord
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from models_onnx.fakes import FakeCleaner, FakeTagger
+from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
 from streams.owner import Owner, Start, Wiring
 from streams.ports import Answers, Record, Stage
 from streams.totals import CODES
@@ -62,6 +62,7 @@ class OnePartition:
     ) -> None:
         self._made = (name, build, tuple(outputs))
         self.tagger, self.cleaner = FakeTagger(LEXICON), FakeCleaner(LEXICON)
+        self.matcher = FakeMatcher()
         self.questions = 0
         self.store = MemoryStore(dict(durable or {}))
         self.owner = Owner(
@@ -87,12 +88,15 @@ class OnePartition:
             if not questions:
                 break
             texts, claims = list(questions.texts), list(questions.claims)
+            pairs = list(questions.pairs)
             assert len(set(texts)) == len(texts)
             assert len(set(claims)) == len(claims)
-            self.questions += len(texts) + len(claims)
+            assert len(set(pairs)) == len(pairs)
+            self.questions += len(texts) + len(claims) + len(pairs)
             tagged = dict(zip(texts, self.tagger.tag(texts), strict=True))
             judged = dict(zip(claims, self.cleaner.judge(claims), strict=True))
-            self.owner.learn(Answers(tagged, judged))
+            matched = dict(zip(pairs, self.matcher.match(pairs), strict=True))
+            self.owner.learn(Answers(tagged, judged, matched))
         self.owner.commit()
 
     def crashed(self) -> "OnePartition":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from models_onnx.fakes import FakeCleaner, FakeTagger
+from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
 from models_onnx.spans import Text
 from streams.events import (
     Click,
@@ -49,6 +49,14 @@ LEXICON = {
     "color": ("red", "blue"),
     "feature": ("waterproof",),
     "audience": ("nurses", "men"),
+    "brand": ("nordwind", "nord wind", "nordwinds"),
+}
+# What the next bundles know: other values, another type, another intent.
+NEXT_LEXICON = {
+    **LEXICON,
+    "product_type": ("shoes", "running shoes"),
+    "color": ("red",),
+    "audience": ("nurses",),
 }
 QUERIES = ("red shoes for nurses", "shoes for nurses", "waterproof shoes", "socks for men", "gift")
 TITLES = (
@@ -56,10 +64,18 @@ TITLES = (
     "Blue Socks",
     "waterproof running shoes",
     "red waterproof shoes",
+    "Nordwind shoes",
+    "nord wind socks",
+    "blue Nordwinds shoes",
     "thing",
     "",
 )
-MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON))
+MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON), FakeMatcher())
+NEXT = Models(
+    FakeTagger(NEXT_LEXICON, bundle_id="tagging@0.0.1-rules-fake"),
+    FakeCleaner(NEXT_LEXICON, bundle_id="cleaning@0.0.1-rules-fake"),
+    FakeMatcher(accept=0.99, bundle_id="synonyms@0.0.1-rules-fake"),
+)
 STEPS = {
     **{
         "arrive": 8,
@@ -73,6 +89,7 @@ STEPS = {
     },
     **{"crash": 3, "boot": 0.7, "restore": 1, "depose": 1.5, "hand back": 1, "claim again": 0.6},
     **{"end": 0.5, "late claim": 0.4, "late send": 3, "lost send": 0.7, "calm": 1},
+    **{"exchange": 1, "reread": 2},
 }
 
 
@@ -81,9 +98,9 @@ def ontology() -> Ontology:
     return default_ontology()
 
 
-def parts() -> dict[str, Part]:
+def parts(models: Models = MODELS) -> dict[str, Part]:
     """The real stages, wired as in the product."""
-    tagging, cleaning = MODELS.tagger.bundle_id, MODELS.cleaner.bundle_id
+    tagging, cleaning = models.tagger.bundle_id, models.cleaner.bundle_id
     letters = ("dead-letters",)
     return {
         "shoppers": Part(("events",), ("searched", "bought", *letters), build_shoppers(WINDOWS)),
@@ -100,7 +117,9 @@ def parts() -> dict[str, Part]:
             ),
         ),
         "graph": Part(
-            ("claims", "verdicts"), ("facts", *letters), build_graph(SCORING, ontology())
+            ("claims", "verdicts"),
+            ("facts", *letters),
+            build_graph(SCORING, ontology(), models.matcher.bundle_id),
         ),
     }
 
@@ -203,6 +222,8 @@ def world_of(case: Case, *, aloud: bool = False) -> World:
         parts(),
         {"events": events, "catalog": catalog},
         MODELS,
+        next_parts=parts(NEXT),
+        next_models=NEXT,
         partitions=PARTITIONS,
         now_ms=START_MS + 60 * DAY_MS,
         aloud=aloud,
@@ -225,7 +246,7 @@ def in_time(events: tuple[Event, ...]) -> dict[str, list[Event]]:
 
 
 def expected(case: Case) -> dict[str, bytes]:
-    """Fact id -> fact, from the set of events and the latest catalog records."""
+    """Fact id -> fact, from events, latest catalog records and the next bundles alone."""
     totals: Counter[tuple[str, bytes]] = Counter()
     texts = {query_hash(query): query for query in QUERIES}
     for of_one in in_time(case.events).values():
@@ -241,20 +262,20 @@ def expected(case: Case) -> dict[str, bytes]:
         ]
         if max(weekly, default=0) >= K:
             text = texts[query]
-            tagged = MODELS.tagger.tag([Text(text, "query")])[0]
-            meant = asked_of(text, tagged, ontology(), MODELS.tagger.bundle_id)
+            tagged = NEXT.tagger.tag([Text(text, "query")])[0]
+            meant = asked_of(text, tagged, ontology(), NEXT.tagger.bundle_id)
             asked.append((join(rest[0], query, kind, rest[1]), n, encode(meant)))
     newest: dict[str, Product] = {}
     for _, record in case.catalog:
         if record.id not in newest or record.position > newest[record.id].position:
             newest[record.id] = record
-    told = {name: parts()[name] for name in ("products", "graph")}
+    told = {name: parts(NEXT)[name] for name in ("products", "graph")}
     sources = {
         "catalog": [[(r.id.encode() + b"\0r1", encode_product(r)) for r in newest.values()]],
         "bought": [[_row(*each) for each in bought]],
         "asked": [[_row(*each) for each in asked]],
     }
-    world = World(told, sources, MODELS, partitions=1, now_ms=START_MS + 60 * DAY_MS)
+    world = World(told, sources, NEXT, partitions=1, now_ms=START_MS + 60 * DAY_MS)
     for topic in sources:
         world.arrive(topic, 0)
     world.settle()

@@ -4,7 +4,7 @@ Every process runs the real `streams.owner.Owner` with the real stage over a `Me
 process sends in order to one partition; what it sent may be repeated, lost, or land long after it
 died. Faults: crash and restart; a machine that booted since; an older checkpoint (or an empty
 store) restored; a zombie that goes on with its own store, claims again, gets its partition back; a
-claim that lands late; compaction at any moment.
+claim that lands late; compaction at any moment; a worker whose models are exchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from streams.owner import Owner, Start, Wiring, without_incarnation
-from streams.ports import Answers, Message, Record, Stage
+from streams.ports import Answers, Message, Record, Rereads, Stage
 from streams.topics import partition_of
 from topology.store.memory import MemoryStore
 
@@ -37,10 +37,11 @@ class Part(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The taggers and cleaners that answer the stages' questions."""
+    """The taggers, cleaners and matchers that answer the stages' questions."""
 
     tagger: object
     cleaner: object
+    matcher: object
 
 
 class Process:
@@ -52,7 +53,8 @@ class Process:
         self.unheard = 0
         self.taken = False
         stage, partition = key
-        part = world.parts[stage]
+        self.generation = world.generations.get(key, 0)
+        part = world.part(key)
         self.owner = Owner(
             stage,
             partition,
@@ -87,21 +89,36 @@ class Process:
 
     def commit(self) -> None:
         """Answer what the stage asks, then make all durable."""
-        models = self.world.models
+        models = self.world.models[self.generation]
         for _ in range(10):
             questions = self.owner.wants()
             if not questions:
                 break
             tagged = models.tagger.tag(list(questions.texts))
             judged = models.cleaner.judge(list(questions.claims))
+            matched = models.matcher.match(list(questions.pairs))
             answers = Answers(
                 dict(zip(questions.texts, tagged, strict=True)),
                 dict(zip(questions.claims, judged, strict=True)),
+                dict(zip(questions.pairs, matched, strict=True)),
             )
             self.owner.learn(answers)
         else:
             raise WrongError(f"{self.key} never stops asking")
         self.owner.commit()
+
+    def exchange(self) -> None:
+        """The next bundles take over, as `Holdings.rebuild` does it."""
+        self.commit()
+        self.generation = self.world.generations[self.key] = 1
+        self.owner.restage(self.world.part(self.key).build)
+
+    def reread(self, count: int) -> bool:
+        """Derive again what older bundles said; whether there was any."""
+        stage = self.owner.stage
+        taken = stage.reread(count) if isinstance(stage, Rereads) else 0
+        self.commit()
+        return taken > 0
 
     def calm(self) -> None:
         """The edge's minute is over."""
@@ -147,11 +164,16 @@ class World:
         sources: Mapping[str, list[list[tuple[bytes | None, bytes]]]],
         models: Models,
         *,
+        next_parts: Mapping[str, Part] | None = None,
+        next_models: Models | None = None,
         partitions: int = 2,
         now_ms: int,
         aloud: bool = False,
     ) -> None:
-        self.parts, self.models, self.partitions = dict(parts), models, partitions
+        self.parts, self.partitions = dict(parts), partitions
+        self.models = (models, next_models or models)
+        self._builds = (self.parts, dict(next_parts or parts))
+        self.generations: dict[Key, int] = {}
         self.now_ms, self.aloud, self.control = now_ms, aloud, 0
         self.waiting = {topic: [deque(rows) for rows in byp] for topic, byp in sources.items()}
         topics = {t for part in parts.values() for t in (*part.inputs, *part.outputs)}
@@ -168,6 +190,10 @@ class World:
         self.boots = 0
         for key in self.keys:
             self.owners_of[key] = Process(self, key, MemoryStore(), boot="0")
+
+    def part(self, key: Key) -> Part:
+        """The stage of an owner, with the bundles that its worker loads."""
+        return self._builds[self.generations.get(key, 0)][key[0]]
 
     def tell(self, text: str) -> None:
         if self.aloud:
@@ -244,6 +270,10 @@ class World:
                 process.land(logs[n % len(logs)], 1 + n // 2 % 4, heard=n % 5 > 0)
             case "calm":
                 process.calm()
+            case "exchange":
+                process.exchange()
+            case "reread":
+                process.reread(1 + n % 3)
             case "watch":
                 self.watch(key)
             case "crash":
@@ -315,7 +345,8 @@ class World:
                 continue
             for key in self.keys:
                 self.owners_of[key].calm()
-            if not any([self.work(self.owners_of[key], count) for key in self.keys]):
+                moved |= self.owners_of[key].reread(3)
+            if not any([self.work(self.owners_of[key], count) for key in self.keys]) | moved:
                 return
         raise WrongError("the owners never come to rest")
 
