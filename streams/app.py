@@ -11,8 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from streams import agents, connection, machine, metrics
 from streams.answers import no_models
+from streams.backfill import Backfill
 from streams.broker import admin
 from streams.control import Control
 from streams.errors import CartographError, TopicError
@@ -21,7 +24,7 @@ from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
-from streams.partition import Pace
+from streams.partition import Pace, Partition
 from streams.producer import Producer
 from streams.settings import Settings
 from streams.stages import StageSpec
@@ -107,6 +110,7 @@ class StageRun:
         self._models: Models | None = None
         self._exchange: Exchange | None = None
         self._holdings: Holdings | None = None
+        self._backfill = Backfill(self._open_partitions)
 
     @property
     def ready(self) -> bool:
@@ -126,8 +130,11 @@ class StageRun:
 
     @property
     def models(self) -> ModelStatus:
-        """Bundles in use, and what became of the last request for another one."""
-        return self._exchange.status if self._exchange else ModelStatus()
+        """Bundles in use, what became of the last request for another one, what is outdated."""
+        if self._exchange is None:
+            return ModelStatus()
+        left, rate = self._backfill.outdated, self._backfill.rate
+        return msgspec.structs.replace(self._exchange.status, outdated=left, backfill=rate)
 
     async def start(self) -> None:
         """Connect, claim, and begin to read.
@@ -151,6 +158,7 @@ class StageRun:
             options=options,
         )
         self._control.on_failure = self.fail
+        self._control.on_backfill = self._backfill.order
         self._models = (
             await asyncio.to_thread(Models.load, settings, spec.models) if spec.models else None
         )
@@ -182,6 +190,7 @@ class StageRun:
                 ("report", self._report()),
                 ("faust", watch_app(self._app)),
                 *([("models", self._exchange.run())] if self._exchange else []),
+                *([("backfill", self._backfill.run())] if self._exchange else []),
             )
         ]
         for task in self._tasks:
@@ -244,6 +253,9 @@ class StageRun:
             ),
         )
 
+    def _open_partitions(self) -> list[Partition]:
+        return list(self._holdings.partitions.values()) if self._holdings else []
+
     def _on_foreign(self, stage: str, number: int, offset: int, worker: str) -> None:
         if self._holdings is not None:
             self._holdings.on_foreign_claim(stage, number, offset, worker)
@@ -265,6 +277,8 @@ class StageRun:
                 self._limit.add(*each.report.update(each.owner.tally))
             stages = [getattr(each.owner.stage, "gauges", None) for each in partitions]
             metrics.report_gauges(name, [gauges() for gauges in stages if gauges is not None])
+            if self.spec.models:
+                metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
             metrics.UNSENT.labels(name).set(sum(each.owner.outbox.waiting for each in partitions))
             metrics.PARTITIONS.labels(name).set(len(partitions))
             report_lag(self._app, name)

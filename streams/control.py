@@ -5,7 +5,8 @@ claimer sends under. Every worker reads the whole topic (it is compacted, one pa
 on reading, so that it learns of a later claim for a partition that it holds.
 
 A record with key `reload/<task>` asks all workers that run then to load another bundle; who starts
-later loads what its settings name.
+later loads what its settings name. The record with key `backfill` says how fast workers derive
+again what older bundles said; it stands for all who run and who start later.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from streams.producer import Producer
 from streams.topics import Names
 
 TOPIC = "control"
-_PREFIX, _RELOAD = b"claim/", b"reload/"
+_PREFIX, _RELOAD, _BACKFILL = b"claim/", b"reload/", b"backfill"
 _TIMEOUT_S = 30.0
 
 
@@ -49,6 +50,16 @@ class Reload(msgspec.Struct, frozen=True):
     folder: str = ""
 
 
+class BackfillOrder(msgspec.Struct, frozen=True):
+    """Value of the order to derive again what older bundles said.
+
+    Attributes:
+        rate: things a second and worker process, at most; 0: none.
+    """
+
+    rate: float
+
+
 class Claim(NamedTuple):
     """A claim that this process made: its offset, and that of the claim before it."""
 
@@ -58,6 +69,7 @@ class Claim(NamedTuple):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ClaimValue).decode
+_decode_backfill = msgspec.json.Decoder(BackfillOrder).decode
 _decode_reload = msgspec.json.Decoder(Reload).decode
 
 
@@ -69,6 +81,11 @@ def claim_key(stage: str, partition: int) -> bytes:
 def reload_record(request: Reload) -> tuple[bytes, bytes]:
     """Key and value of a request to load another bundle."""
     return _RELOAD + request.task.encode(), _encode(request)
+
+
+def backfill_record(order: BackfillOrder) -> tuple[bytes, bytes]:
+    """Key and value of the order to backfill."""
+    return _BACKFILL, _encode(order)
 
 
 class Control:
@@ -108,6 +125,7 @@ class Control:
         self._following: asyncio.Task[None] | None = None
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.on_reload: Callable[[Reload], None] = lambda request: None
+        self.on_backfill: Callable[[BackfillOrder], None] = lambda order: None
 
     async def start(self) -> None:
         """Read all claims there are, then follow.
@@ -182,6 +200,9 @@ class Control:
         if key.startswith(_RELOAD) and told:
             with contextlib.suppress(msgspec.MsgspecError):  # not one of ours
                 self.on_reload(_decode_reload(value))
+        if key == _BACKFILL:
+            with contextlib.suppress(msgspec.MsgspecError):
+                self.on_backfill(_decode_backfill(value))
         if not key.startswith(_PREFIX):
             return
         try:

@@ -148,6 +148,12 @@ MODEL_RELOADS = Counter(
     "Bundles that were to be exchanged: done, same, unused, or failed, which leaves the old one.",
     ["task", "outcome"],
 )
+MODEL_OUTDATED = Gauge(
+    "cartograph_model_outdated_items",
+    "What was derived with other bundles than those in use: the graph is mixed while any is above "
+    "0. See `cartograph model backfill`.",
+    ["stage"],
+)
 STORE_BYTES = Gauge(
     "cartograph_store_bytes", "Size of the stores of this process on disk.", ["stage"]
 )

@@ -18,7 +18,7 @@ from streams.errors import StateError
 from streams.fetch import Span
 from streams.lease import Lease
 from streams.owner import Owner
-from streams.ports import Message, State
+from streams.ports import Message, Rereads, State
 
 _ROUNDS = 1_000
 
@@ -145,6 +145,26 @@ class Partition:
             self._touch(0)
             await self._settle()
         self._wake.set()
+
+    @property
+    def outdated(self) -> int:
+        """How many things were derived with other bundles than those that answer now."""
+        stage = self.owner.stage
+        return stage.outdated if self.alive and isinstance(stage, Rereads) else 0
+
+    async def reread(self, limit: int) -> int:
+        """Derive at most so many of them again; how many. None while too much is unsent."""
+        async with self._lock:
+            stage = self.owner.stage
+            if not self.alive or not isinstance(stage, Rereads):
+                return 0
+            if self.owner.outbox.waiting > self._pace.unsent_limit:
+                return 0
+            taken = stage.reread(limit)
+            if taken:
+                self._touch(taken)
+                await self._settle()
+            return taken
 
     @property
     def rests(self) -> bool:

@@ -17,6 +17,9 @@ class ModelStatus(msgspec.Struct, frozen=True):
         reload: token of the last request to load another bundle.
         outcome: of that request: "done", "same" or "failed"; empty while it is under way.
         said: the sentence to it.
+        outdated: things of this worker's partitions that older bundles derived: the graph is mixed
+            until it is 0 everywhere.
+        backfill: how many of them it derives again a second, at most; 0: nobody ordered it.
     """
 
     bundles: tuple[str, ...] = ()
@@ -24,6 +27,8 @@ class ModelStatus(msgspec.Struct, frozen=True):
     reload: str = ""
     outcome: str = ""
     said: str = ""
+    outdated: int = 0
+    backfill: float = 0.0
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -95,6 +100,11 @@ def read_all(settings: Settings) -> list[Status]:
         (status for status in found if status is not None),
         key=lambda status: (order.get(status.stage, len(order)), status.stage, status.slot),
     )
+
+
+def outdated(settings: Settings) -> int:
+    """Things that older bundles derived, over the workers that run on this data folder."""
+    return sum(each.models.outdated for each in read_all(settings) if is_alive(each))
 
 
 def is_alive(status: Status) -> bool:

@@ -33,6 +33,7 @@ class WorkerModels(msgspec.Struct):
     degraded: str
     outcome: str
     said: str
+    outdated: int = 0
 
 
 @model.command("reload")
@@ -52,11 +53,12 @@ def reload(
 
     Each worker verifies it, asks it its golden inputs, and exchanges it between two batches.
     Workers on other machines do the same, with the folder of the same name there; they are heard of
-    in their own logs and status files. What was derived with the old bundle stays as it is.
+    in their own logs and status files. What was derived with the old bundle stays as it is until
+    `cartograph model backfill`.
     """
     found = settings()
     request = _request(found, task, folder)
-    waiting = [each for each in _workers(found) if each.stage in _ASK[request.task]]
+    waiting = [each for each in running_workers(found) if each.stage in _ASK[request.task]]
     if not waiting:
         raise StateError(
             f"no worker on {found.data_dir} that asks a {task} model runs here: start one with "
@@ -81,7 +83,7 @@ def reload(
 @told
 def model_status(as_json: Annotated[bool, JSON] = False) -> None:
     """The bundles that workers on this machine use; exit code 1 if one is degraded."""
-    rows = [_row(each) for each in _workers(settings()) if each.models.bundles]
+    rows = [_row(each) for each in running_workers(settings()) if each.models.bundles]
     show(rows, as_json=as_json, text=lambda: _print(rows))
     if any(each.degraded for each in rows):
         raise typer.Exit(FOUND_WRONG)
@@ -114,7 +116,8 @@ def _request(found: Settings, task: str, folder: Path | None) -> Reload:
     return Reload(secrets.token_hex(8), known, str(folder.resolve()) if folder else "")
 
 
-def _workers(found: Settings) -> list[Status]:
+def running_workers(found: Settings) -> list[Status]:
+    """Workers of this machine that are ready."""
     return [each for each in status.read_all(found) if each.ready and status.is_alive(each)]
 
 
@@ -132,7 +135,7 @@ def _answers(found: Settings, request: Reload, count: int, wait_s: float) -> lis
     while True:
         told_ = [
             each
-            for each in _workers(found)
+            for each in running_workers(found)
             if each.models.reload == request.token and each.models.outcome
         ]
         if len(told_) >= count or time.monotonic() >= deadline:
@@ -143,7 +146,12 @@ def _answers(found: Settings, request: Reload, count: int, wait_s: float) -> lis
 def _row(each: Status) -> WorkerModels:
     models = each.models
     return WorkerModels(
-        f"{each.stage}-{each.slot}", models.bundles, models.degraded, models.outcome, models.said
+        f"{each.stage}-{each.slot}",
+        models.bundles,
+        models.degraded,
+        models.outcome,
+        models.said,
+        models.outdated,
     )
 
 
@@ -152,9 +160,17 @@ def _print(rows: list[WorkerModels]) -> None:
         say("no worker that asks a model runs here")
         return
     table(
-        ("worker", "bundles", "last reload", ""),
+        ("worker", "bundles", "older left", "last reload", ""),
         [
-            (each.worker, " ".join(each.bundles), each.outcome, each.degraded or each.said)
+            (
+                each.worker,
+                " ".join(each.bundles),
+                f"{each.outdated:,}",
+                each.outcome,
+                each.degraded or each.said,
+            )
             for each in rows
         ],
     )
+    if any(each.outdated for each in rows):
+        say("the graph is mixed: `cartograph model backfill` derives again what older bundles said")

@@ -15,6 +15,7 @@ import uvicorn
 from models_onnx.runtime import Device
 from models_onnx.spans import Tagged, Text
 from models_onnx.tagging.tagger import Tagger
+from streams import status
 from streams.errors import SettingsError
 from streams.serve import metrics, running
 from streams.serve.answers import Alive
@@ -127,7 +128,7 @@ async def serve(
             follower,
             tagger,
             ontology,
-            lambda: readiness(follower, tagger),
+            lambda: readiness(follower, tagger, outdated=status.outdated(settings)),
             about=about,
             version=metadata.version("cartograph"),
         )
@@ -138,8 +139,14 @@ async def serve(
         await _run(follower, tagger, _server(api), listener, lambda: on_answering(at), on_ready)
 
 
-def readiness(follower: Follower, tagger: LoadingTagger) -> Readiness:
-    """Whether answers can be trusted to be complete."""
+def readiness(follower: Follower, tagger: LoadingTagger, *, outdated: int = 0) -> Readiness:
+    """Whether answers can be trusted to be complete.
+
+    Args:
+        follower: of the topic of facts.
+        tagger: that reads queries.
+        outdated: things of the graph that older bundles derived, as far as it is known here.
+    """
     reasons = []
     if not follower.caught_up.is_set():
         lag = follower.as_of().lag
@@ -148,12 +155,15 @@ def readiness(follower: Follower, tagger: LoadingTagger) -> Readiness:
     if not tagger.loaded:
         reasons.append("the tagging model is still being loaded")
     offsets = {str(number): offset for number, offset in sorted(follower.replica.offsets.items())}
-    degraded = (
-        ("the tagging model runs on the CPU: the GPU failed twice, see the log",)
-        if tagger.is_degraded
-        else ()
-    )
-    return Readiness(not reasons, tuple(reasons), offsets, degraded)
+    degraded = []
+    if tagger.is_degraded:
+        degraded.append("the tagging model runs on the CPU: the GPU failed twice, see the log")
+    if outdated:
+        degraded.append(
+            f"the graph is mixed: {outdated:,} things were derived with older bundles; "
+            "`cartograph model backfill` derives them again"
+        )
+    return Readiness(not reasons, tuple(reasons), offsets, tuple(degraded))
 
 
 async def _run(
