@@ -2,8 +2,8 @@
 
 import typer
 
-from streams.cli import model, query, run, sample, serve, setup, state
 from streams.cli import backfill as backfill
+from streams.cli import model, query, run, sample, serve, setup, state
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
 from streams.cli.demo import demo

@@ -42,7 +42,7 @@ def model_backfill(
     ] = 86_400.0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Derive again what was derived with other bundles than those in use; exit code 1: some is left.
+    """Derive again what other bundles than those in use have said; exit code 1 if some is left.
 
     The workers do it beside their own work, at this rate. The order stands until another one: it
     outlives this command and any crash, and holds for later exchanges too. Until it is done the

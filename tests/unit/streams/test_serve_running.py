@@ -126,3 +126,6 @@ def test_a_replica_whose_model_left_its_gpu_is_ready_and_says_that_it_is_degrade
     assert "runs on the CPU" in told.degraded[0]
     Fallen.is_degraded = False
     assert readiness(Here(), Fallen()).degraded == ()  # type: ignore[arg-type]
+    told = readiness(Here(), Fallen(), outdated=1_234)  # type: ignore[arg-type]
+    assert told.ready
+    assert "mixed: 1,234 things" in told.degraded[0]
