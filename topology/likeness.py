@@ -1,8 +1,10 @@
 """Which values of an attribute may be two names of one thing: blocking and similarity. Pure.
 
 AutoKnow finds synonyms in two steps, candidates and then a classifier; this is the first. A pair
-is a candidate if both stand in one block, are spelled alike, have the same numbers and units, and
-are no opposites ("with lid", "without lid").
+is a candidate if both stand in one block, are spelled alike or are words and their initials, have
+the same numbers, units and codes ("c5250" is not "5250"), and are no opposites ("with lid",
+"without lid"). Values share a block if they begin or end alike, have the same consonants ("grey",
+"gray"), or the one is the other's initials ("LED", "light emitting diode").
 """
 
 import re
@@ -17,8 +19,13 @@ from topology.facts import parse_node, text_of
 from topology.wording import folded
 
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?\s*[a-z%\"]*")
+_CODE: Final = re.compile(r"[^\W\d_]\d")
 _MIN_CHARS: Final = 4
 _EDGE_CHARS: Final = 3
+_BONES: Final = 6
+_INITIALS: Final = range(3, 7)
+_OF_INITIALS: Final = 0.9
+"""Likeness of words and their initials, which do not look alike: chosen above every threshold."""
 
 _OPPOSITES: Final = """
 with/without left/right small/large big/small long/short high/low hot/cold wet/dry hard/soft
@@ -40,6 +47,8 @@ class Spelling(NamedTuple):
         text: its folded words, sorted.
         words: the same as a set.
         numbers: numbers with their units, in order.
+        codes: words in which a digit follows a letter ("c5250"), sorted.
+        initials: of its words, in their own order; "" for fewer than three.
         blocks: names of the blocks it stands in.
         rank: place inside a block: the lowest come first when a block is too full.
     """
@@ -47,6 +56,8 @@ class Spelling(NamedTuple):
     text: str
     words: frozenset[str]
     numbers: tuple[str, ...]
+    codes: tuple[str, ...]
+    initials: str
     blocks: tuple[str, ...]
     rank: bytes
 
@@ -64,25 +75,45 @@ def spelling_of(node: str) -> Spelling | None:
     words = sorted(plain.split())
     text = " ".join(words)
     squeezed = text.replace(" ", "")
-    if len(squeezed) < _MIN_CHARS:
+    initials = "".join(word[0] for word in plain.split())
+    initials = initials if len(initials) in _INITIALS else ""
+    if len(squeezed) < _MIN_CHARS and len(squeezed) not in _INITIALS:
         return None
     numbers = tuple(found.group().replace(" ", "") for found in _NUMBER.finditer(plain))
     kind = ",".join(numbers)
     edges = (f"<{squeezed[:_EDGE_CHARS]}", f"{squeezed[-_EDGE_CHARS:]}>")
-    blocks = tuple(f"{edge}|{kind}" for edge in edges)
+    short = squeezed if len(squeezed) in _INITIALS else ""
+    of_initials = [f"={told}" for told in (initials, short) if told]
+    by_looks = (*edges, f"~{_bones(squeezed)}") if len(squeezed) >= _MIN_CHARS else ()
+    names = (*by_looks, *of_initials)
+    blocks = tuple(f"{name}|{kind}" for name in names)
     rank = blake2b(node.encode(), digest_size=8).digest()
-    return Spelling(text, frozenset(words), numbers, blocks, rank.hex().encode())
+    codes = tuple(word for word in words if _CODE.search(word))
+    return Spelling(text, frozenset(words), numbers, codes, initials, blocks, rank.hex().encode())
 
 
 def likeness(left: Spelling, right: Spelling, at_least: float) -> float:
     """How alike two values are spelled, 0..1; 0 below `at_least` and for what cannot be one."""
-    if left.numbers != right.numbers or opposite(left.words, right.words):
+    if left.numbers != right.numbers or left.codes != right.codes:
         return 0.0
+    if opposite(left.words, right.words):
+        return 0.0
+    if left.initials == right.text or right.initials == left.text:
+        return _OF_INITIALS
     alike = fuzz.ratio(left.text, right.text, score_cutoff=at_least * 100) / 100
     squeezed = fuzz.ratio(
         left.text.replace(" ", ""), right.text.replace(" ", ""), score_cutoff=at_least * 100
     )
     return round(max(alike, squeezed / 100), 4)
+
+
+def _bones(text: str) -> str:
+    """First letter and consonants, doubled ones once: what a misspelling mostly leaves alone."""
+    kept = text[:1]
+    for letter in text[1:]:
+        if letter not in "aeiouy" and letter != kept[-1]:
+            kept += letter
+    return kept[:_BONES]
 
 
 def opposite(left: frozenset[str], right: frozenset[str]) -> bool:

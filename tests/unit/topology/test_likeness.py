@@ -21,6 +21,7 @@ def alike(one: str, other: str, at_least: float = 0.88) -> float:
         ("Reese's peanut", "reese peanut"),
         ("navy blue", "blue navy"),
         ("500 ml bottle", "500 ml bottles"),
+        ("light emitting diode", "LED"),
     ],
 )
 def test_spellings_of_one_thing_are_alike(one, other):
@@ -38,6 +39,8 @@ def test_spellings_of_one_thing_are_alike(one, other):
         ("cordless handheld", "cord handheld"),
         ("mens jacket", "womens jacket"),
         ("nordwind", "seaside"),
+        ("laserjet c5250", "laserjet 5250"),
+        ("sx215", "x215"),
     ],
 )
 def test_other_numbers_and_opposites_are_not(one, other):
@@ -45,7 +48,11 @@ def test_other_numbers_and_opposites_are_not(one, other):
 
 
 def test_short_values_and_other_nodes_are_not_compared():
-    assert spelling_of("value:color/red") is None
+    assert spelling_of("value:color/dk") is None
+    red, bed = spelling_of("value:color/red"), spelling_of("value:color/bed")
+    assert red is not None
+    assert bed is not None
+    assert not set(red.blocks) & set(bed.blocks)
     assert spelling_of("intent:audience/nurse") is None
     assert spelling_of("value:color") is None
 
