@@ -70,15 +70,19 @@ async def _send(found: Settings, order: BackfillOrder) -> None:
 def _wait(found: Settings, order: BackfillOrder, wait_s: float) -> list[WorkerBackfill]:
     """Until all workers of this machine have heard the order and, with a rate, are done."""
     deadline, said = time.monotonic() + wait_s, time.monotonic()
+    seen: set[str] = set()
     while True:
         rows = _rows(found)
-        if not rows:
+        names = {each.worker for each in rows}
+        seen |= names
+        if not seen:
             raise StateError(
                 f"no worker on {found.data_dir} that asks a model runs here: the order is given, "
                 "and stands for those that start, with `cartograph worker`"
             )
         left = sum(each.outdated for each in rows)
-        heard = all(each.rate == order.rate for each in rows)
+        # One that is just starting again has not said what it has left.
+        heard = names == seen and all(each.rate == order.rate for each in rows)
         if (heard and not (left and order.rate)) or time.monotonic() >= deadline:
             return rows
         if time.monotonic() - said >= _SAY_S:
