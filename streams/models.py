@@ -345,8 +345,7 @@ def load_model(settings: Settings, task: Task, folder: Path | None = None) -> Lo
     else:
         made = Matcher.load(folder or settings.synonyms_bundle, device=device, threads=threads)
     watch = ModelWatch(task, made.device, device, made.bundle)
-    if not isinstance(made, Matcher):  # it tells nobody what happens in it
-        made.observe(watch)
+    made.observe(watch)
     return Loaded(made, made.bundle.folder, made.bundle.manifest.files, watch)
 
 

@@ -15,6 +15,7 @@ from models_onnx.synonyms.lexicon import LEXICON_FILE, Lexicon
 from models_onnx.synonyms.reader import Reader, Readings
 from models_onnx.synonyms.trees import SCORER_FILE, Forest
 from models_onnx.synonyms.wording import plain, stems_of
+from models_onnx.workers import Watch
 
 DIFFERENT = Judged(0.0, "rejected")
 """The answer to two values whose numbers or units differ: a rule, no model is asked."""
@@ -42,8 +43,6 @@ class Matcher:
 
     def __init__(self, bundle: Bundle, session: Session, *, threads: int | None = None) -> None:
         self.bundle = bundle
-        self.bundle_id = bundle.id_on(session.device)
-        self.device = session.device
         self._accept, self._reject = bundle.threshold("accept"), bundle.threshold("reject")
         check_thresholds(accept=self._accept, reject=self._reject)
         self._forest = Forest.load(bundle.folder / SCORER_FILE)
@@ -70,6 +69,25 @@ class Matcher:
         """
         bundle = bundles.load(folder or bundles.shipped("synonyms"), task="synonyms")
         return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
+
+    @property
+    def device(self) -> str:
+        """Where values are read now: "cpu" or "cuda"."""
+        return self._reader.device
+
+    @property
+    def bundle_id(self) -> str:
+        """Name, version, precision and device: answers are comparable only under one such id."""
+        return self.bundle.id_on(self._reader.device)
+
+    @property
+    def is_degraded(self) -> bool:
+        """The GPU it was loaded on failed for good, and the CPU answers."""
+        return self._reader.is_degraded
+
+    def observe(self, watch: Watch) -> None:
+        """Tell `watch` what happens in the model from here on."""
+        self._reader.observe(watch)
 
     @property
     def set_aside(self) -> int:

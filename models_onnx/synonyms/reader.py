@@ -12,7 +12,7 @@ from models_onnx.runtime import Session
 from models_onnx.synonyms.features import Reading, Vector
 from models_onnx.synonyms.wording import plain, words_of
 from models_onnx.tokens import Encoded, Tokens
-from models_onnx.workers import Row, Workers
+from models_onnx.workers import Row, Watch, Workers
 
 OUTPUTS = ("hidden", "vector")
 """Of the graph: float32 [values, tokens, 384], and their mean over tokens, of length 1,
@@ -60,6 +60,20 @@ class Reader:
         self._kept: OrderedDict[str, Reading | None] = OrderedDict()
         self._most = kept
         self._lock = threading.Lock()
+
+    @property
+    def device(self) -> str:
+        """Where values are read now: "cpu" or "cuda"."""
+        return self._workers.device
+
+    @property
+    def is_degraded(self) -> bool:
+        """The GPU it was loaded on failed for good, and the CPU answers."""
+        return self._workers.is_degraded
+
+    def observe(self, watch: Watch) -> None:
+        """Tell `watch` what happens in the model from here on."""
+        self._workers.observe(watch)
 
     @property
     def set_aside(self) -> int:

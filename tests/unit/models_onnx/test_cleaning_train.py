@@ -19,6 +19,8 @@ from models_onnx.training import sources  # noqa: E402
 
 from .claims import small  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 CLAIMS = small()
 SIZE = 150
 THRESHOLDS = {

@@ -113,6 +113,7 @@ def first_word(answer: Soft) -> dict[int, float]:
     return dict(zip(answer.labels[0].tolist(), answer.label_chances[0].tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_the_loss_falls_when_the_model_learns_the_lessons():
     torch.manual_seed(0)
     model = TaggerModel(TOKENS._tokenizer.get_vocab_size(), 1, len(LABELS), len(SLUGS))

@@ -20,6 +20,8 @@ from models_onnx.synonyms.matcher import Matcher
 from models_onnx.synonyms.trees import Forest, Scorer
 from tests.unit.models_onnx.synonyms import wordnet_files
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["easy", "light", "strong", "quiet", "soft", "warm", "bright", "thin", "clean", "fresh"]
 
 
