@@ -76,8 +76,8 @@ together, on one half of each; the verdicts are counted on the other half, and s
 short of it (see `verdicts`). AP is on all of a set. The validation parts were looked at between
 training runs.
 
-Fifty errors of an earlier model, of two short runs (142,000 rows), read and sorted: 25 right claims scored
-below 0.1 and 25 wrong ones scored above 0.6, drawn from nine sets with texts:
+Fifty errors of an earlier model, of two short runs (142,000 rows), read and sorted: 25 right claims
+scored below 0.1 and 25 wrong ones scored above 0.6, drawn from nine sets with texts:
 
 | right, scored wrong | | wrong, scored right | |
 |---|---|---|---|
