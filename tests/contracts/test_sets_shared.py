@@ -24,7 +24,7 @@ FILES = {
     "intentionqa": "intentionqa/by_relation.jsonl",
 }
 
-pytestmark = pytest.mark.shared
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 
 def given(name, sample=0):
