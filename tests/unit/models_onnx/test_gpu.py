@@ -49,6 +49,7 @@ def test_on_a_gpu_that_is_not_there_it_is_refused(made):
         Tagger.load(made[0] / "tagging", device="cuda")
 
 
+@pytest.mark.slow
 def test_the_check_is_rehearsed_on_the_cpu(made, tmp_path, capsys):
     words = ["--models", str(made[0]), "--out", str(tmp_path), "--device", "cpu", "--quick"]
     assert gpu_check.main(words) == gpu_check.PASSED

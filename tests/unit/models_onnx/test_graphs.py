@@ -121,6 +121,7 @@ def test_bound_arrays_give_the_answers_of_plain_runs(encoded):
         assert all((a == b).all() for a, b in zip(bound.run(*feed), plain, strict=True))
 
 
+@pytest.mark.slow
 def test_evened_activations_change_nothing_in_float_and_save_tags_in_int8(tmp_path, encoded):
     from models_onnx.training.graph import save_int8, single
 
@@ -161,6 +162,7 @@ def test_what_is_no_array_stays_none_when_activations_are_evened(encoded):
     assert list(scalar.dims) == []
 
 
+@pytest.mark.slow
 def test_an_evened_int8_model_can_be_converted_for_a_gpu(tmp_path, encoded):
     from models_onnx.training.graph import save_int8
 

@@ -193,6 +193,7 @@ def ends(name: str, files: list[Path]) -> Counter[str]:
     return tally
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_all_334054_lines_of_online_retail_are_accounted_for() -> None:
     from streams.sources.online_retail import look
@@ -226,6 +227,7 @@ def test_all_ubi_records_are_accounted_for() -> None:
     assert tally["cat.used"] == tally["cat.read"] > 400
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "folder", "count"), [("icecat", "icecat", 16_889), ("myntra", "myntra-styles", 39_953)]
@@ -238,6 +240,7 @@ def test_every_product_of_a_catalog_is_read(name: str, folder: str, count: int) 
     assert all(isinstance(each, RawProduct) and each.attributes for each in said)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_complete_journey_is_played_by_time() -> None:
     files = [

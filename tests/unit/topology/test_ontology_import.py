@@ -122,6 +122,7 @@ def test_a_folder_that_is_no_taxonomy_is_refused_with_a_remedy(folder: Path) -> 
         shopify_to_toml(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_the_whole_taxonomy_loads_in_two_seconds() -> None:
     folder = SHARED / "data" / "shopify-taxonomy"
