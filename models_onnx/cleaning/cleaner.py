@@ -1,16 +1,15 @@
 """Claims to verdicts, with the model of a bundle."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from models_onnx import bundle as bundles
 from models_onnx.bundle import Bundle
 from models_onnx.cleaning.decide import check_thresholds, decide
 from models_onnx.cleaning.wording import worded
-from models_onnx.runtime import Device, Session, open_session
+from models_onnx.runtime import Session
+from models_onnx.served import Served
 from models_onnx.spans import HELD, Claim, Judged
 from models_onnx.tokens import Encoded, Tokens
-from models_onnx.workers import Row, Watch, Workers
+from models_onnx.workers import Row, Workers
 
 OUTPUTS = ("score",)
 """Of the graph: float32 [claims], 0..1."""
@@ -18,7 +17,7 @@ OUTPUTS = ("score",)
 _PROBE = Claim("black leather shoes for men, size 8", "shoes", "color", "black")
 
 
-class Cleaner:
+class Cleaner(Served):
     """Judges claims. Thread-safe; a claim's answer never depends on its company.
 
     A claim without a text is judged by plausibility and has thresholds of its own. A claim without
@@ -32,8 +31,10 @@ class Cleaner:
         InferenceError: the session is broken.
     """
 
+    task = "cleaning"
+
     def __init__(self, bundle: Bundle, session: Session, *, threads: int | None = None) -> None:
-        self.bundle = bundle
+        super().__init__(bundle, session)
         self.attributes = frozenset(bundle.manifest.labels)
         self._accept = (bundle.threshold("accept"), bundle.threshold("accept_without_text"))
         self._reject = (bundle.threshold("reject"), bundle.threshold("reject_without_text"))
@@ -52,46 +53,6 @@ class Cleaner:
         )
         self._read(_PROBE, probe, self._workers.warm)
 
-    @classmethod
-    def load(
-        cls,
-        folder: Path | str | None = None,
-        *,
-        device: Device = "auto",
-        threads: int | None = None,
-    ) -> "Cleaner":
-        """The cleaner of the bundle in `folder`, by default the one shipped with this package.
-
-        Args:
-            folder: where `bundle.toml` is.
-            device: "auto", "cpu" or "cuda"; see `runtime.open_session`.
-            threads: claims judged at the same time on CPU; by default one a core.
-
-        Raises:
-            BundleError, DeviceError, InferenceError, ShapeError: see `errors`.
-        """
-        bundle = bundles.load(folder or bundles.shipped("cleaning"), task="cleaning")
-        return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
-
-    @property
-    def device(self) -> str:
-        """Where claims are judged now: "cpu" or "cuda"."""
-        return self._workers.device
-
-    @property
-    def bundle_id(self) -> str:
-        """Name, version, precision and device: answers are comparable only under one such id."""
-        return self.bundle.id_on(self._workers.device)
-
-    @property
-    def set_aside(self) -> int:
-        """Claims so far that the model failed on."""
-        return self._workers.set_aside
-
-    def observe(self, watch: Watch) -> None:
-        """Tell `watch` what happens in the model from here on."""
-        self._workers.observe(watch)
-
     def judge(self, claims: Sequence[Claim]) -> list[Judged]:
         """One `Judged` for each claim, in the order given."""
         return self._workers.map(claims, self._encode, self._read)
@@ -99,10 +60,6 @@ class Cleaner:
     async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]:
         """As `judge`, off the event loop."""
         return await self._workers.map_async(claims, self._encode, self._read)
-
-    def close(self) -> None:
-        """Wait for what runs, then end the threads."""
-        self._workers.close()
 
     def _encode(self, claim: Claim) -> Encoded:
         return self._tokens.encode_claim(worded(claim))

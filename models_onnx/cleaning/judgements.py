@@ -11,8 +11,6 @@ each the tails of others of its category that are as frequent, and `reversed_` o
 Rows are split by what connects them (shared items, shared normalised text), never one by one.
 """
 
-import html
-import json
 import random
 import re
 from collections import Counter, defaultdict
@@ -21,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from models_onnx.sets import impakt, intentionqa
 from models_onnx.spans import Claim
 from models_onnx.tagging.lexicon import Lexicon, Matcher, plural
 from models_onnx.tagging.splits import normal, share
@@ -31,25 +30,10 @@ VALIDATION_SHARE = 0.3
 NEGATIVES = 4
 """Wrong tails beside each right one, as the issue's table has it."""
 
-IMPLIES = "implies"
+IMPLIES = impakt.IMPLIES
 
 _WORN = ("bags_jewelry", "apparel", "shoes")
 """Departments of the first of IntentionQA's two domains; the rest is its second, electronics."""
-
-_RELATIONS = (
-    (r"they both are a type of", "is a"),
-    (r"they both are a manner of", "manner of"),
-    (r"they both have a property of(?: being)?", "property of"),
-    (r"they are both used for|they both are used for", "used for"),
-    (r"they both are capable of", "capable of"),
-    (r"they could both", "can"),
-    (r"they both are related to", "related to"),
-    (r"they both are defined as", "defined as"),
-    (r"as a result, the person", "effect"),
-    (r"the person wants to", "wants to"),
-)
-_ASSERTED = [(re.compile(rf"^(?:because )?(?:{said})\s+", re.I), name) for said, name in _RELATIONS]
-_OTHERWISE = "because"
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -86,37 +70,20 @@ def read(folder: Path, lexicon: Lexicon) -> dict[str, list[Judgement]]:
 def read_impakt(path: Path) -> Iterator[Judgement]:
     """What annotators said that an attribute implies, each pair once."""
     seen = set()
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            category = tuple(row["category"].split(" > "))
-            for said in row["implications"]:
-                head, tail = said["antecedent"], said["consequent"]
-                if (key := (normal(head), normal(tail))) not in seen:
-                    seen.add(key)
-                    yield Judgement("impakt", head, IMPLIES, tail, category)
+    for told in impakt.read_claims(path):
+        claim = told.claim
+        if (key := (normal(claim.type), normal(claim.value))) not in seen:
+            seen.add(key)
+            yield Judgement("impakt", claim.type, claim.attribute, claim.value, told.category)
 
 
 def read_intentionqa(path: Path, lexicon: Lexicon) -> Iterator[Judgement]:
     """Why two products were bought together."""
     worn = _Worn(lexicon)
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            names = [" ".join(html.unescape(row[f"item_{x}_name"]).split()) for x in "ab"]
-            head = " + ".join(name.replace(" + ", " and ") for name in names)
-            relation, tail = asserted(row["assertion"])
-            category = "worn" if worn.is_worn(head) else "electronics"
-            yield Judgement("intentionqa", head, relation, tail, (category,))
-
-
-def asserted(assertion: str) -> tuple[str, str]:
-    """Relation and tail of "PersonX bought ... Item B because they both are a type of ring."."""
-    reason = assertion.partition("Item B")[2].strip().rstrip(".")
-    for pattern, name in _ASSERTED:
-        if found := pattern.match(reason):
-            return name, reason[found.end() :].strip(' "')
-    return _OTHERWISE, reason.removeprefix("because ").strip()
+    for told in intentionqa.read_claims(path):
+        claim = told.claim
+        category = "worn" if worn.is_worn(claim.type) else "electronics"
+        yield Judgement("intentionqa", claim.type, claim.attribute, claim.value, (category,))
 
 
 def grouped(

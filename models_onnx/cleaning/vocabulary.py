@@ -7,6 +7,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from models_onnx.training.vocabulary import is_written, renumbered
+
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FIRST_WORD = 1996
 """Below are special and unused tokens and characters; from here on by frequency in English."""
@@ -25,24 +27,13 @@ def cut(tokenizer: str, texts: Iterable[str], *, size: int) -> tuple[dict[str, A
     counts: Counter[int] = Counter()
     for found in full.encode_batch(list(texts), add_special_tokens=False):
         counts.update(found.ids)
-    kept = {i for i, w in words.items() if len(w.replace("##", "")) == 1 and _is_latin(w)}
+    kept = {i for i, w in words.items() if len(w.replace("##", "")) == 1 and is_written(w)}
     kept |= {table["model"]["vocab"][token] for token in SPECIAL}
     # Equal counts are ordered by id, so that the same texts make the same file.
     wanted = [i for i, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
     for number in (*wanted, *range(FIRST_WORD, len(words))):
         if len(kept) >= size:
             break
-        if _is_latin(words[number]):
+        if is_written(words[number]):
             kept.add(number)
-    order = sorted(kept)
-    new = {words[old]: i for i, old in enumerate(order)}
-    table["model"]["vocab"] = new
-    for token in table["added_tokens"]:
-        token["id"] = new[token["content"]]
-    for special in table["post_processor"]["special_tokens"].values():
-        special["ids"] = [new[token] for token in special["tokens"]]
-    return table, order
-
-
-def _is_latin(word: str) -> bool:
-    return all(ord(letter) < 0x250 or letter in "–—‘’“”™®°×½¼€£" for letter in word)
+    return renumbered(table, sorted(kept))

@@ -18,7 +18,7 @@ _SAID = (
     (r"they both are a type of", "is a"),
     (r"they both are a manner of", "manner of"),
     (r"they both have a property of(?: being)?", "property of"),
-    (r"they both are (?:both )?used for", "used for"),
+    (r"(?:they are both|they both are(?: both)?) used for", "used for"),
     (r"they both are capable of", "capable of"),
     (r"they could both", "can"),
     (r"they both are related to", "related to"),
@@ -39,13 +39,14 @@ def read_claims(path: Path) -> Iterator[Judgement]:
     for row in lines.rows(path):
         names = [" ".join(html.unescape(row.text(f"item_{x}_name")).split()) for x in "ab"]
         head = " + ".join(name.replace(" + ", " and ") for name in names)
-        relation, tail = _read(row.text("assertion"))
+        relation, tail = asserted(row.text("assertion"))
         if not tail:
             row.fail("the assertion gives no reason after `Item B`")
         yield Judgement(Claim("", head, relation, tail), ())
 
 
-def _read(assertion: str) -> tuple[str, str]:
+def asserted(assertion: str) -> tuple[str, str]:
+    """Relation and tail of "PersonX bought ... Item B because they both are a type of ring."."""
     reason = assertion.partition("Item B")[2].strip().rstrip(".")
     for pattern, name in _RELATIONS:
         if found := pattern.match(reason):

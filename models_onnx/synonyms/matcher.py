@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from models_onnx import bundle as bundles
 from models_onnx.bundle import Bundle
 from models_onnx.cleaning.decide import check_thresholds, decide
-from models_onnx.runtime import Device, Session, open_session
+from models_onnx.runtime import Session
+from models_onnx.served import Served
 from models_onnx.spans import HELD, Judged, ValuePair
 from models_onnx.synonyms.amounts import agreement, amounts_of, restated
 from models_onnx.synonyms.features import Vector, features
@@ -15,7 +14,6 @@ from models_onnx.synonyms.lexicon import LEXICON_FILE, Lexicon
 from models_onnx.synonyms.reader import Reader, Readings
 from models_onnx.synonyms.trees import SCORER_FILE, Forest
 from models_onnx.synonyms.wording import plain, stems_of
-from models_onnx.workers import Watch
 
 DIFFERENT = Judged(0.0, "rejected")
 """The answer to two values whose numbers or units differ: a rule, no model is asked."""
@@ -28,7 +26,7 @@ STEP = 0.0001
 the threshold of acceptance."""
 
 
-class Matcher:
+class Matcher(Served):
     """Judges pairs. Thread-safe; an answer depends on its own pair alone, and not on its order.
 
     A pair with a value without a letter or digit, and one that the model fails on, is held
@@ -41,58 +39,16 @@ class Matcher:
         InferenceError: the session is broken.
     """
 
+    task = "synonyms"
+
     def __init__(self, bundle: Bundle, session: Session, *, threads: int | None = None) -> None:
-        self.bundle = bundle
+        super().__init__(bundle, session)
         self._accept, self._reject = bundle.threshold("accept"), bundle.threshold("reject")
         check_thresholds(accept=self._accept, reject=self._reject)
         self._forest = Forest.load(bundle.folder / SCORER_FILE)
         self._lexicon = Lexicon.load(bundle.folder / LEXICON_FILE)
         self._reader = Reader(bundle, session, threads=threads)
-
-    @classmethod
-    def load(
-        cls,
-        folder: Path | str | None = None,
-        *,
-        device: Device = "auto",
-        threads: int | None = None,
-    ) -> "Matcher":
-        """The matcher of the bundle in `folder`, by default the one shipped with this package.
-
-        Args:
-            folder: where `bundle.toml` is.
-            device: "auto", "cpu" or "cuda"; see `runtime.open_session`.
-            threads: values read at the same time on CPU; by default one a core.
-
-        Raises:
-            BundleError, DeviceError, InferenceError, ShapeError: see `errors`.
-        """
-        bundle = bundles.load(folder or bundles.shipped("synonyms"), task="synonyms")
-        return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
-
-    @property
-    def device(self) -> str:
-        """Where values are read now: "cpu" or "cuda"."""
-        return self._reader.device
-
-    @property
-    def bundle_id(self) -> str:
-        """Name, version, precision and device: answers are comparable only under one such id."""
-        return self.bundle.id_on(self._reader.device)
-
-    @property
-    def is_degraded(self) -> bool:
-        """The GPU it was loaded on failed for good, and the CPU answers."""
-        return self._reader.is_degraded
-
-    def observe(self, watch: Watch) -> None:
-        """Tell `watch` what happens in the model from here on."""
-        self._reader.observe(watch)
-
-    @property
-    def set_aside(self) -> int:
-        """Values so far that the model failed on."""
-        return self._reader.set_aside
+        self._workers = self._reader.workers
 
     def match(self, pairs: Sequence[ValuePair]) -> list[Judged]:
         """One `Judged` for each pair, in the order given."""
@@ -108,10 +64,6 @@ class Matcher:
         readings = self._reader.read(values)
         found = (readings[plain(value)] for value in values)
         return [reading.vector if reading is not None else None for reading in found]
-
-    def close(self) -> None:
-        """Wait for what runs, then end the threads."""
-        self._reader.close()
 
     def _judge_all(self, pairs: Sequence[ValuePair], readings: Readings) -> list[Judged]:
         return [self._judge(pair, readings) for pair in pairs]

@@ -12,7 +12,7 @@ from models_onnx.runtime import Session
 from models_onnx.synonyms.features import Reading, Vector
 from models_onnx.synonyms.wording import plain, words_of
 from models_onnx.tokens import Encoded, Tokens
-from models_onnx.workers import Row, Watch, Workers
+from models_onnx.workers import Row, Workers
 
 OUTPUTS = ("hidden", "vector")
 """Of the graph: float32 [values, tokens, 384], and their mean over tokens, of length 1,
@@ -48,7 +48,7 @@ class Reader:
             raise ShapeError(f"{session.path} gives {session.outputs}, an encoder gives {OUTPUTS}")
         self._tokens = Tokens.load(bundle.tokenizer_path, max_tokens=bundle.manifest.max_tokens)
         probe = self._tokens.encode_value(_PROBE)
-        self._workers = Workers(
+        self.workers = Workers(
             session,
             probe=probe,
             pad=self._tokens.pad,
@@ -56,45 +56,22 @@ class Reader:
             longest=bundle.manifest.max_tokens,
             threads=threads,
         )
-        self._read(_PROBE, probe, self._workers.warm)
+        self._read(_PROBE, probe, self.workers.warm)
         self._kept: OrderedDict[str, Reading | None] = OrderedDict()
         self._most = kept
         self._lock = threading.Lock()
 
-    @property
-    def device(self) -> str:
-        """Where values are read now: "cpu" or "cuda"."""
-        return self._workers.device
-
-    @property
-    def is_degraded(self) -> bool:
-        """The GPU it was loaded on failed for good, and the CPU answers."""
-        return self._workers.is_degraded
-
-    def observe(self, watch: Watch) -> None:
-        """Tell `watch` what happens in the model from here on."""
-        self._workers.observe(watch)
-
-    @property
-    def set_aside(self) -> int:
-        """Values so far that the model failed on."""
-        return self._workers.set_aside
-
     def read(self, values: Iterable[str]) -> Readings:
         """A reading of each value, by its `plain` text."""
         known, missing = self._known(values)
-        found = self._workers.map(missing, self._tokens.encode_value, self._read)
+        found = self.workers.map(missing, self._tokens.encode_value, self._read)
         return self._keep(known, missing, found)
 
     async def read_async(self, values: Iterable[str]) -> Readings:
         """As `read`, off the event loop."""
         known, missing = self._known(values)
-        found = await self._workers.map_async(missing, self._tokens.encode_value, self._read)
+        found = await self.workers.map_async(missing, self._tokens.encode_value, self._read)
         return self._keep(known, missing, found)
-
-    def close(self) -> None:
-        """Wait for what runs, then end the threads."""
-        self._workers.close()
 
     def _known(self, values: Iterable[str]) -> tuple[Readings, list[str]]:
         asked = dict.fromkeys(plain(value) for value in values)

@@ -40,7 +40,7 @@ from models_onnx.synonyms.wordnet import read as read_wordnet
 from models_onnx.tagging.splits import share
 from models_onnx.training import sources
 from models_onnx.training.encoder import Encoder, fill
-from models_onnx.training.vocabulary import is_latin
+from models_onnx.training.vocabulary import is_written, renumbered
 
 NAME, VERSION = "synonyms", "0.1.0"
 LAYERS = 6
@@ -84,18 +84,12 @@ def cut_tokenizer(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any],
         seen.update(found.ids)
     word = {number: token for token, number in table["model"]["vocab"].items()}
     order = [i for i in sorted(word) if (i < COMMON or i in seen) and _is_kept(word[i])]
-    new = {word[old]: i for i, old in enumerate(order)}
-    table["model"]["vocab"] = new
-    for token in table["added_tokens"]:
-        token["id"] = new[token["content"]]
-    for special in table["post_processor"]["special_tokens"].values():
-        special["ids"] = [new[token] for token in special["tokens"]]
-    return table, order
+    return renumbered(table, order)
 
 
 def _is_kept(token: str) -> bool:
     long_number = len(re.sub(r"\D", "", token)) >= 3
-    return all(map(is_latin, token)) and not token.startswith("[unused") and not long_number
+    return is_written(token) and not token.startswith("[unused") and not long_number
 
 
 def choose(
@@ -283,7 +277,7 @@ def train(
     session = open_session(bundle.model_path, device="cpu")
     reader = Reader(bundle, session, threads=1, kept=1_000_000)
     readings = reader.read([text for p in pairs for text in (p.a, p.b)])
-    reader.close()
+    reader.workers.close()
     known = Lexicon.load(out / LEXICON_FILE)
     write(out / SCORER_FILE, fit(pairs, importance, readings, known, trees=trees, seed=seed))
     thresholds = {"accept": 0.5, "reject": 0.5}

@@ -1,16 +1,14 @@
 """Texts to spans, with the model of a bundle."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from models_onnx import bundle as bundles
 from models_onnx.bundle import Bundle
 from models_onnx.errors import ShapeError
-from models_onnx.runtime import Device, open_session
+from models_onnx.served import Served
 from models_onnx.spans import Tagged, Text
 from models_onnx.tagging.decode import check_labels, decode_spans
 from models_onnx.tokens import Encoded, Tokens
-from models_onnx.workers import Row, Runs, Watch, Workers
+from models_onnx.workers import Row, Runs, Workers
 
 OUTPUTS = ("tags", "confidence", "type", "type_confidence")
 """Needed of the graph: uint8 and float32, [texts, tokens] each; of a bundle that types texts also
@@ -20,7 +18,7 @@ _OUTSIDE = 0
 _PROBE = Text("black leather shoes for men, size 8", "title")
 
 
-class Tagger:
+class Tagger(Served):
     """Tags titles and queries. Thread-safe; a text's answer never depends on its company.
 
     `bundle_id` names model, precision and the device that answers now: after a GPU failed for good
@@ -33,8 +31,10 @@ class Tagger:
         InferenceError: the session is broken.
     """
 
+    task = "tagging"
+
     def __init__(self, bundle: Bundle, session: Runs, *, threads: int | None = None) -> None:
-        self.bundle = bundle
+        super().__init__(bundle, session)
         self._labels = bundle.manifest.labels
         check_labels(self._labels)
         self._min_score = bundle.threshold("min_score")
@@ -53,51 +53,6 @@ class Tagger:
         )
         self._read(_PROBE, probe, self._workers.warm)
 
-    @classmethod
-    def load(
-        cls,
-        folder: Path | str | None = None,
-        *,
-        device: Device = "auto",
-        threads: int | None = None,
-    ) -> "Tagger":
-        """The tagger of the bundle in `folder`, by default the one shipped with this package.
-
-        Args:
-            folder: where `bundle.toml` is.
-            device: "auto", "cpu" or "cuda"; see `runtime.open_session`.
-            threads: texts tagged at the same time on CPU; by default one a core.
-
-        Raises:
-            BundleError, DeviceError, InferenceError, ShapeError: see `errors`.
-        """
-        bundle = bundles.load(folder or bundles.shipped("tagging"), task="tagging")
-        return cls(bundle, open_session(bundle.model_path, device=device), threads=threads)
-
-    @property
-    def device(self) -> str:
-        """Where texts are tagged now: "cpu" or "cuda"."""
-        return self._workers.device
-
-    @property
-    def bundle_id(self) -> str:
-        """Name, version, precision and device: answers are comparable only under one such id."""
-        return self.bundle.id_on(self._workers.device)
-
-    @property
-    def is_degraded(self) -> bool:
-        """The GPU it was loaded on failed for good, and the CPU answers."""
-        return self._workers.is_degraded
-
-    @property
-    def set_aside(self) -> int:
-        """Texts so far that the model failed on."""
-        return self._workers.set_aside
-
-    def observe(self, watch: Watch) -> None:
-        """Tell `watch` what happens in the model from here on."""
-        self._workers.observe(watch)
-
     def tag(self, texts: Sequence[Text]) -> list[Tagged]:
         """One `Tagged` for each text, in the order given."""
         return self._workers.map(texts, self._tokens.encode_text, self._read)
@@ -105,10 +60,6 @@ class Tagger:
     async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]:
         """As `tag`, off the event loop."""
         return await self._workers.map_async(texts, self._tokens.encode_text, self._read)
-
-    def close(self) -> None:
-        """Wait for what runs, then end the threads."""
-        self._workers.close()
 
     def _read(self, text: Text, encoded: Encoded, row: Row | None) -> Tagged:
         if row is None or not encoded.words:

@@ -14,6 +14,18 @@ _LEAST = 3
 """In so many texts a rarer token must stand; else its words are put together of smaller ones."""
 
 
+_SIGNS = "–—‘’“”™®°×½¼€£"
+_OF_ADDRESSES = frozenset(
+    {
+        "http",
+        "https",
+        "proxy",
+        "registry",
+    }
+)
+"""Words no shop needs: a search for package addresses takes a vocabulary with them for one."""
+
+
 def whole(tokenizer: str) -> Tokenizer:
     """The tokeniser of a pre-trained encoder, without its truncation and padding."""
     table = json.loads(tokenizer)
@@ -39,7 +51,12 @@ def cut(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any], list[int]
     for found in full.encode_batch(list(texts), add_special_tokens=False):
         counts.update(set(found.ids))
     kept |= {token for token, count in counts.items() if count >= _LEAST}
-    order = [i for i in sorted(kept) if all(map(is_latin, word[i]))]
+    return renumbered(table, [i for i in sorted(kept) if is_written(word[i])])
+
+
+def renumbered(table: dict[str, Any], order: list[int]) -> tuple[dict[str, Any], list[int]]:
+    """The tokeniser `table` with the tokens of these old ids alone, numbered anew, and the ids."""
+    word = {number: token for token, number in table["model"]["vocab"].items()}
     new = {word[old]: i for i, old in enumerate(order)}
     table["model"]["vocab"] = new
     for token in table["added_tokens"]:
@@ -49,6 +66,7 @@ def cut(tokenizer: str, texts: Iterable[str]) -> tuple[dict[str, Any], list[int]
     return table, order
 
 
-def is_latin(letter: str) -> bool:
-    """Whether it is of a script that shops of this language write, or of their signs."""
-    return ord(letter) < 0x250 or letter in "–—‘’“”™®°×½¼€£"
+def is_written(token: str) -> bool:
+    """Whether shops of this language write it: Latin letters and signs, no word of an address."""
+    latin = all(ord(letter) < 0x250 or letter in _SIGNS for letter in token)
+    return latin and token not in _OF_ADDRESSES

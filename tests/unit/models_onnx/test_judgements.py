@@ -6,7 +6,8 @@ import random
 import pytest
 
 from models_onnx.cleaning import judgements
-from models_onnx.cleaning.judgements import Judgement, against, asserted, grouped
+from models_onnx.cleaning.judgements import Judgement, against, grouped
+from models_onnx.sets.intentionqa import asserted
 from models_onnx.spans import Claim
 from models_onnx.tagging import lexicon
 from models_onnx.tagging.splits import normal
