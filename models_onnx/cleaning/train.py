@@ -32,10 +32,10 @@ from models_onnx.training.fit import Plan, Row, collate, fit
 
 log = logging.getLogger(__name__)
 
-EPOCHS = 4
+EPOCHS = 6
 BATCH = 48
 RATE = 3e-4
-LAYERS = 3
+LAYERS = 4
 MAX_TOKENS = 96
 """Of a claim; two product names and a reason need more than a title."""
 

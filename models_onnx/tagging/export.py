@@ -25,15 +25,16 @@ from models_onnx.tokens import Encoded, Tokens
 from models_onnx.training.fit import collate
 from models_onnx.training.graph import Graph, save_int8
 
-NAME, VERSION = "tagging", "0.2.0"
+NAME, VERSION = "tagging", "0.3.0"
 _CALIBRATED = 300
 THRESHOLDS = {"min_score": 0.45, "min_type_score": 0.5}
 
 ABOUT = """
 Tags product titles and shopping queries with product type, brand, attributes and intents, and says
-what product type the whole text is about. One encoder (MiniLM-L6's first three layers, vocabulary
-cut), a linear layer over each word's first token (repaired as in conlleval) and one over the first
-token for the type, which is a node of Cartograph's ontology. The model was taught by three models
+what product type the whole text is about. One encoder (MiniLM-L6's first five layers, vocabulary
+cut, words in four bits), a linear layer over each word's first token (of the sequences of tags that
+are possible the likeliest is taken: `tagging/path.py`) and one over the first token for the type,
+which is a node of Cartograph's ontology. The model was taught by three models
 of twelve layers (e5-small-v2 twice, bge-small-en-v1.5; both MIT) on labelled, recombined and
 unlabelled texts. Spans below `min_score` are dropped: that costs recall of values never seen
 (OA-Mine: 0.59 to 0.56 from 0 to 0.5) and gives QueryNER's and OA-Mine's F1 two to three points.

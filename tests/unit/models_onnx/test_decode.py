@@ -83,6 +83,13 @@ def test_a_score_that_is_no_number_drops_its_span(place):
     assert not decode(["O", "B-color", "I-color", "O"], scores)
 
 
+def test_a_value_does_not_end_with_a_comma_or_a_dash():
+    (span,) = decode_spans("red, ", [(0, 4)], [1], [1.0], BIO)
+    assert (span.text, span.start, span.end) == ("red", 0, 3)
+    (span,) = decode_spans("2 oz -", [(0, 1), (2, 4), (5, 6)], [1, 2, 2], [1.0] * 3, BIO)
+    assert (span.text, span.end) == ("2 oz", 4)
+
+
 def test_punctuation_alone_is_no_value():
     assert not decode_spans("a , b", [(0, 1), (2, 3), (4, 5)], [0, 1, 0], [1.0] * 3, BIO)
 
