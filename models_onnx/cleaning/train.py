@@ -32,7 +32,7 @@ from models_onnx.training.fit import Plan, Row, collate, fit
 
 log = logging.getLogger(__name__)
 
-EPOCHS = 6
+EPOCHS = 4
 BATCH = 48
 RATE = 3e-4
 LAYERS = 4
