@@ -25,6 +25,7 @@ from streams.events import Product
 from streams.messages import Claimed
 from streams.ports import Questions
 from streams.product_rows import Reading
+from streams.typed import SURE, found
 from topology import canonical
 from topology.facts import (
     ACCEPTED,
@@ -227,30 +228,19 @@ def _type_of_catalog(product: Product, title: str, ontology: Ontology) -> _Said 
 def _type_of_title(
     tagged: Tagged, title: str, by_catalog: _Said | None, ontology: Ontology
 ) -> _Said | None:
-    """The tagger's type of the title, or a narrower one that it names; else the first it names.
+    """The most credible type of the title (`typed.found`), none that it does not name unsurely.
 
     Before all others comes one that is on the catalog type's own line.
     """
-    named = [
-        (slug, span.text)
-        for span in tagged.spans
-        if span.label == _TYPE and (slug := ontology.type_of(span.text))
-    ]
-    found = list(named)
-    if tagged.type in ontology.types:
-        narrower = [one for one in named if ontology.is_a(one[0], tagged.type)]
-        found = [*narrower, (tagged.type, ontology.types[tagged.type].name), *named]
-    if not found:
-        return None
-    slug, text = found[0]
+    types = found(tagged, ontology, unnamed=SURE)
     if by_catalog is not None:
         own = _slug_of(by_catalog)
-        in_line = [one for one in found if _in_line(one[0], own, ontology)]
-        slug, text = (in_line or found)[0]
-    said = _type_said(slug, TEXT, text, "title", title, ontology)
-    if (slug, text) in named:
-        return said
-    return said._replace(question=None, score=tagged.type_score)
+        types.sort(key=lambda one: not _in_line(one.slug, own, ontology))
+    if not types:
+        return None
+    slug, text, score = types[0]
+    said = _type_said(slug, TEXT, text or _name(slug, ontology), "title", title, ontology)
+    return said if text else said._replace(question=None, score=score)
 
 
 def _fields(product: Product) -> Iterator[tuple[str, str]]:
