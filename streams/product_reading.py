@@ -29,6 +29,7 @@ from streams.errors import SettingsError
 from streams.events import Product
 from streams.messages import Claimed
 from streams.ports import Questions
+from streams.product_phrases import phrases_of
 from streams.product_rows import Reading
 from topology import canonical
 from topology.facts import (
@@ -43,7 +44,7 @@ from topology.facts import (
 )
 from topology.ontology import Ontology
 from topology.ontology_model import field_words
-from topology.phrases import name_node, phrase_of
+from topology.phrases import name_node
 from topology.wording import folded
 
 MAX_TEXT_CHARS = 400
@@ -161,7 +162,7 @@ def read(
     if by_title is not None and claims[_name_of(by_title)].verdict == REJECTED:
         slug, rejected = _that_counts(by_catalog, None, ontology), by_title.text
     reading = _reading(slug, claims, ontology, settings)
-    phrases = _phrases(tagged.get(plain, Tagged()), rejected, ontology)
+    phrases = phrases_of(title, tagged.get(plain, Tagged()), ontology, rejected=rejected)
     called = name_node(_name(slug, ontology)) or ""
     return Read(structs.replace(reading, phrases=phrases, name=called), claims)
 
@@ -261,16 +262,6 @@ def _type_of_title(
     if (slug, text) in named:
         return said
     return said._replace(question=None, score=tagged.type_score)
-
-
-def _phrases(tagged: Tagged, rejected: str, ontology: Ontology) -> tuple[str, ...]:
-    """What the title calls its type and no type of the ontology is called, but what is rejected."""
-    named = {
-        phrase_of(ontology, span.text)
-        for span in tagged.spans
-        if span.label == _TYPE and span.text != rejected
-    }
-    return tuple(sorted(filter(None, named)))
 
 
 def _fields(product: Product) -> Iterator[tuple[str, str]]:

@@ -64,9 +64,17 @@ def phrase_of(ontology: Ontology, text: str) -> str | None:
     """The node of a phrase for a product type, None where the ontology has that very name.
 
     "beach chair" is a phrase as long as the ontology has chairs alone: it names a narrower type.
+    Of "bikini brief" and "bikini briefs", which `folded` keeps apart, it is the latter.
     """
     node = name_node(text)
-    return None if node is None or ontology.is_named(text_of(parse_node(node).name)) else node
+    if node is None:
+        return None
+    words = text_of(parse_node(node).name)
+    if ontology.is_named(words):
+        return None
+    plural = words.rpartition(" ")[2] + "s"
+    is_kept = folded(plural) == plural and ontology.is_named(plural)
+    return value_node(ATTRIBUTE, f"{words}s") if is_kept else node
 
 
 @lru_cache(maxsize=1 << 14)

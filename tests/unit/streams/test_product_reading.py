@@ -112,6 +112,22 @@ def test_what_a_title_calls_a_type_that_the_ontology_lacks_is_a_phrase():
 
 
 @pytest.mark.parametrize(
+    ("title", "parts", "names"),
+    [
+        ("Red Ankle Boots A7", ("Ankle", "Boots"), ["ankle-boot"]),
+        ("ankle-boots", ("ankle", "boots"), ["ankle-boot"]),
+        ("running shoes", ("running", "shoes"), []),  # together they are a name of the ontology's
+        ("zorb, gadget", ("zorb", "gadget"), ["gadget", "zorb"]),
+        ("zorb for gadget", ("zorb", "gadget"), ["gadget", "zorb"]),
+        ("one two three four five", ("one two", "three four", "five"), []),
+    ],
+)
+def test_spans_without_a_word_between_them_are_one_name(title, parts, names):
+    found = reading(title, spans=dict.fromkeys(parts, "product_type"))
+    assert found.reading.phrases == tuple(f"value:product_type/{name}" for name in names)
+
+
+@pytest.mark.parametrize(
     ("title", "spans", "verdicts"),
     [
         ("shoes", {"shoes": "product_type"}, {}),
@@ -122,6 +138,11 @@ def test_what_a_title_calls_a_type_that_the_ontology_lacks_is_a_phrase():
         ("1234", {"1234": "product_type"}, {}),
         # The cleaner does not believe that it is a mug.
         ("zorb mug", {"zorb mug": "product_type"}, {("product_type", "zorb mug"): "rejected"}),
+        (
+            "zorb mug",
+            dict.fromkeys(("zorb", "mug"), "product_type"),
+            {("product_type", "mug"): "rejected"},
+        ),
     ],
 )
 def test_what_is_known_or_no_type_is_no_phrase(title, spans, verdicts):

@@ -20,6 +20,8 @@ NODE = "value:product_type/"
         ("beach-chair,", "beach-chair"),
         ("  Zorbs™ ", "zorb"),
         ("Insulated Rain Boots", "insulated-rain-boot"),
+        ("bikini brief", "bikini-briefs"),
+        ("Bikini Briefs", "bikini-briefs"),
         ("sneaker shoes", "sneaker-shoe"),  # a name of one and a name of another
     ],
 )
