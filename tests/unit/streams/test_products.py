@@ -5,7 +5,7 @@ import pytest
 
 from streams.errors import StateError
 from streams.events import Product, encode_product
-from streams.messages import Asked, Together, Why, With, decode_why, decode_with, encode
+from streams.messages import Asked, Together, Why, With, decode_why, decode_with, encode, is_key
 from streams.outcomes import DEAD_LETTER, DUPLICATE, STALE, USED
 from streams.products import ProductSettings, build_products
 from streams.wire import join, split
@@ -111,6 +111,8 @@ def test_what_titles_call_a_type_that_the_ontology_lacks_is_told_with_the_type_t
         ("value:product_type/shoe",): 1,
     }
     assert shop.payload("attr:product_type", "u", mug) == b"travel mug"
+    assert all(is_key(topic, key) for topic, key in shop.stage.told())
+    assert not is_key("claims", b"attr:color\0k\0value:color/red\0type:mug")
     sample = decode_why(shop.payload("attr:product_type", "k", mug, "type:shoes"))
     assert sample == Why((), ("product:p2",), ("cleaning@1", "tagging@1"))
 
