@@ -293,10 +293,8 @@ class Oracle:
             below = {parent, "type:running-shoes" if parent == "type:shoes" else parent}
             in_line = sum(m for kind, m in told.items() if kind in below - {"type:unknown"})
             reason = f"the ontology lacks this product type: {n:,} products"
-            if parent == "type:unknown":
-                reason += ", none of a known type"
-            else:
-                reason += f", {in_line:,} of them of the type proposed above it"
+            of_it = f"{in_line:,} of them of the type proposed above it"
+            reason += ", none of a known type" if parent == "type:unknown" else f", {of_it}"
             name = fact_id(phrase.decode(), "is_a", parent)
             self.facts[name] = Fact(
                 name, phrase.decode(), "is_a", parent, "held", round(in_line / n, 4), reason,
