@@ -5,13 +5,14 @@ block that is too full the `block` lowest ranks are compared. Which pairs there 
 set of values in use alone, not on the order in which they came, and a new value is compared with a
 number of others that does not grow with the graph. Each pair is judged once (`wants`, `learn`), its
 verdict is a function of the two values, the attribute and the bundle; which of the accepted ones
-stand, of all links and verdicts (`graph_links.py`). Without a synonym model every pair is held.
+stand, of all links and verdicts (`graph_links.py`). Without a synonym model every pair is held. Two
+names that the ontology has are no pair: it says already whether they mean the same.
 
 Table `blocks`: `attr:A, block, rank, value`; rows of `sums`: `attr:A, s, value, value`, the lesser
 value first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import product
 from typing import Final
@@ -43,13 +44,20 @@ class Same:
 
     Args:
         bundle: id of the synonym model's bundle; empty: there is none.
+        is_known: whether a value is a name that the ontology has for a product type.
     """
 
     def __init__(
-        self, state: State, rows: Rows, facts: Facts, settings: ScoringSettings, bundle: str
+        self,
+        state: State,
+        rows: Rows,
+        facts: Facts,
+        settings: ScoringSettings,
+        bundle: str,
+        is_known: Callable[[str], bool],
     ) -> None:
         self._state, self._rows, self._facts, self._settings = state, rows, facts, settings
-        self._bundle = bundle
+        self._bundle, self._is_known = bundle, is_known
         self._derived = Derived(state, bundle)
         self._links = Links(state, self._sureness, self._is_apart)
         self._used: dict[tuple[bytes, str], bool] = {}
@@ -205,6 +213,8 @@ class Same:
         return {key.rpartition(b"\0")[2].decode(): None for key, _ in rows}
 
     def _likeness(self, one: str, other: str) -> float:
+        if self._is_known(one) and self._is_known(other):
+            return 0.0
         return _likeness(*_pair(one, other), self._settings.alike)
 
     def _verdict(self, pair: Pair) -> str:

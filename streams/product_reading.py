@@ -11,6 +11,9 @@ type does not count when the cleaner rejects it.
 cleaner does not reject. Where an attribute has one value at a time and several are claimed, none
 counts, unless the cleaner rejects all but one. Whatever is claimed, from the catalog and from the
 title, is told side by side, whether it counts or not.
+
+*Phrases* are what the title, as it is tagged without a type, calls its type and no type of the
+ontology is called (`topology.phrases`), unless the cleaner rejects the type that it means.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +22,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from msgspec import structs
+
 from models_onnx.spans import Claim, Judged, Tagged, Text
 from streams.errors import SettingsError
 from streams.events import Product
 from streams.messages import Claimed
 from streams.ports import Questions
+from streams.product_phrases import phrases_of
 from streams.product_rows import Reading
 from streams.typed import SURE, found
 from topology import canonical
@@ -39,6 +45,7 @@ from topology.facts import (
 )
 from topology.ontology import Ontology
 from topology.ontology_model import field_words
+from topology.phrases import name_node
 from topology.wording import folded
 
 MAX_TEXT_CHARS = 400
@@ -152,9 +159,13 @@ def read(
     slugs = [_slug_of(one) for one in types]
     in_conflict = len(slugs) == 2 and not _in_line(slugs[0], slugs[1], ontology)
     claims = {name: _claimed(one, judged, in_conflict, settings) for name, one in said.items()}
+    rejected = ""
     if by_title is not None and claims[_name_of(by_title)].verdict == REJECTED:
-        slug = _that_counts(by_catalog, None, ontology)
-    return Read(_reading(slug, claims, ontology, settings), claims)
+        slug, rejected = _that_counts(by_catalog, None, ontology), by_title.text
+    reading = _reading(slug, claims, ontology, settings)
+    phrases = phrases_of(title, tagged.get(plain, Tagged()), ontology, rejected=rejected)
+    called = name_node(_name(slug, ontology)) or ""
+    return Read(structs.replace(reading, phrases=phrases, name=called), claims)
 
 
 def _name_of(said: _Said) -> Triple:

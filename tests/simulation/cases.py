@@ -43,18 +43,18 @@ DAY_MS = 1_440 * MINUTE_MS
 START_MS = 1_741_564_800_000  # a Monday
 WINDOWS = WindowSettings(keep_ms=5 * DAY_MS, minute_events=3, basket=3, cache_shoppers=2)
 # Everything is a fact at once, so that small worlds have some.
-SCORING = ScoringSettings(z=0.5, floor=0.5, min_support=1.0, min_products=1)
+SCORING = ScoringSettings(z=0.5, floor=0.5, min_support=1.0, min_products=1, type_support=1)
 LEXICON = {
-    "product_type": ("shoes", "socks", "running shoes"),
+    "product_type": ("shoes", "socks", "running shoes", "gum shoes", "gumshoes", "zorbs"),
     "color": ("red", "blue"),
     "feature": ("waterproof",),
     "audience": ("nurses", "men"),
     "brand": ("nordwind", "nord wind", "nordwinds"),
 }
-# What the next bundles know: other values, another type, another intent.
+# What the next bundles know: other values, another type, another intent, no "gum shoes".
 NEXT_LEXICON = {
     **LEXICON,
-    "product_type": ("shoes", "running shoes"),
+    "product_type": ("shoes", "running shoes", "gumshoes", "zorbs"),
     "color": ("red",),
     "audience": ("nurses",),
 }
@@ -67,6 +67,9 @@ TITLES = (
     "Nordwind shoes",
     "nord wind socks",
     "blue Nordwinds shoes",
+    "gum shoes",
+    "red Gumshoes",
+    "blue zorb zorbs",
     "thing",
     "",
 )
