@@ -187,7 +187,13 @@ def figures(folder: Path, count: int, seed: int) -> Mapping[str, Share]:
                 missing += 1
                 continue
             told = "text alone" if by_text_alone(fact) else "catalog"
-            for part in ("all", f"all, {told}", name, f"{name}, {told}", fact.relation):
+            for part in (
+                "all",
+                f"all, {told}",
+                name,
+                f"{name}, {told}",
+                f"{fact.relation}, {told}",
+            ):
                 parts[part].append((verdict, weight / whole))
     if missing:
         print(f"{missing} of the facts drawn are not judged yet: see `draw`", file=sys.stderr)
