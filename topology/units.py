@@ -145,50 +145,11 @@ def is_no_size(text: str) -> bool:
 
 
 _NO_SIZES: Final = frozenset(
-    [
-        "x",
-        "hz",
-        "khz",
-        "mhz",
-        "ghz",
-        "w",
-        "kw",
-        "watt",
-        "v",
-        "kv",
-        "volt",
-        "mah",
-        "ah",
-        "amp",
-        "kwh",
-        "kva",
-        "va",
-        "mbp",
-        "gbp",
-        "kbp",
-        "mbit",
-        "gbit",
-        "dpi",
-        "ppm",
-        "rpm",
-        "fp",
-        "lumen",
-        "lm",
-        "db",
-        "h",
-        "hr",
-        "hour",
-        "min",
-        "minute",
-        "sec",
-        "second",
-        "month",
-        "yr",
-        "year",
-        "kmh",
-        "mph",
-        "ms",
-    ]
+    re.split(
+        r"\s+",
+        "x hz khz mhz ghz w kw kwh watt v kv va kva volt mah ah amp mbp gbp kbp mbit gbit dpi ppm "
+        "rpm fp lumen lm db h hr hour min minute sec second month yr year kmh mph ms",
+    )
 )
 """Units, without a plural's s, of frequency, power, charge, rate, light, sound, time and speed."""
 
