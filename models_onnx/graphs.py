@@ -22,14 +22,21 @@ Weights = npt.NDArray[Any]
 
 
 class Quantised(NamedTuple):
-    """int8 or uint8 weights: float = (q - zero) * scale, scale and zero along `axis`."""
+    """int8 or uint8 weights: float = (q - zero) * scale, scale and zero along `axis`.
+
+    With a `block` these have the shape of q, but one element for so many along `axis`.
+    """
 
     q: Weights
     scale: Weights
     zero: Weights
     axis: int
+    block: int = 0
 
     def floats(self) -> npt.NDArray[np.float32]:
+        if self.block:
+            scale, zero = (np.repeat(a, self.block, self.axis) for a in (self.scale, self.zero))
+            return ((self.q.astype(np.int32) - zero) * scale.astype(np.float32)).astype(np.float32)
         shape = [1] * self.q.ndim
         if self.scale.ndim:
             shape[self.axis] = -1
@@ -46,7 +53,11 @@ def dequantised(model: Any) -> dict[str, Quantised]:
     Returns:
         The quantised weights by the name of the float ones that took their place.
     """
-    word_table.join(model)
+    found: dict[str, Quantised] = {}
+    if (words := word_table.join(model)) is not None:
+        name, table = words
+        steps, zeros = table.steps(), np.zeros(table.scale.shape, np.int8)
+        found[name] = Quantised(steps, table.scale, zeros, axis=1, block=word_table.BLOCK)
     graph = model.graph
     weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     readers = defaultdict(list)
@@ -60,7 +71,6 @@ def dequantised(model: Any) -> dict[str, Quantised]:
         if node.op_type == "DynamicQuantizeLinear"
         for name in node.output
     }
-    found: dict[str, Quantised] = {}
 
     def floats(name: str, scale: str, zero: str) -> str:
         base = name.removesuffix("_quantized")
@@ -87,17 +97,11 @@ def dequantised(model: Any) -> dict[str, Quantised]:
         elif node.op_type == "QAttention":
             x, w, bias, _, scale, mask, _, zero = node.input[:8]
             nodes.append(_like(node, "Attention", [source[x], floats(w, scale, zero), bias, mask]))
-        elif node.op_type == "QEmbedLayerNormalization":
-            names = list(node.input)
-            made_of = zip(names[2:7], names[8:13], names[13:18], strict=True)
-            tables = [floats(*each) for each in made_of]
-            inputs = [*names[:2], *tables, names[7]]
-            nodes.append(_like(node, "EmbedLayerNormalization", inputs))
         else:
             nodes.append(node)
     _replace_nodes(graph, nodes)
     used = {name for node in nodes for name in node.input}
-    kept = [each for each in graph.initializer if each.name in used]
+    kept = [each for each in graph.initializer if each.name in used - found.keys()]
     kept += [numpy_helper.from_array(each.floats(), name) for name, each in found.items()]
     _replace_weights(graph, kept)
     return found
@@ -204,6 +208,8 @@ def packed(model: Any, known: Mapping[str, Quantised]) -> None:
         pairs = zip(arrays, names, strict=True)
         weights += [numpy_helper.from_array(part, name) for part, name in pairs]
         axis = {"axis": kept.axis} if kept.scale.ndim else {}
+        if kept.block:
+            axis["block_size"] = kept.block
         nodes.append(
             helper.make_node("DequantizeLinear", names, [each.name], name=each.name, **axis)
         )

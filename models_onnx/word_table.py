@@ -26,10 +26,14 @@ class Table(NamedTuple):
     packed: npt.NDArray[np.uint8]
     scale: npt.NDArray[np.float16]
 
-    def floats(self) -> Floats:
+    def steps(self) -> npt.NDArray[np.int8]:
+        """[words, hidden]: the values before the scale, -8 to 7."""
         halves = np.stack([self.packed & 15, self.packed >> 4], axis=-1)
-        blocks = halves.reshape(len(self.packed), -1, BLOCK).astype(np.float32) - 8
-        return (blocks * self.scale[..., None]).reshape(len(self.packed), -1)
+        return (halves.reshape(len(self.packed), -1).astype(np.int8) - 8).astype(np.int8)
+
+    def floats(self) -> Floats:
+        scale = np.repeat(self.scale.astype(np.float32), BLOCK, axis=1)
+        return (self.steps() * scale).astype(np.float32)
 
 
 def pack(table: Floats) -> Table:
@@ -89,13 +93,17 @@ def split(model: Any) -> None:
     _replace(graph, [*made, *(each for each in graph.node if each.name != node.name)])
 
 
-def join(model: Any) -> None:
-    """Undo `split`, in place: the float EmbedLayerNormalization, which a GPU has a kernel for."""
+def join(model: Any) -> tuple[str, Table] | None:
+    """Undo `split`, in place: the float EmbedLayerNormalization, which a GPU has a kernel for.
+
+    Returns:
+        Name and table of the words, None where the graph was not split.
+    """
     graph = model.graph
     made = {output: node for node in graph.node for output in node.output}
     lookup = made.get("embed.half")
     if lookup is None:
-        return
+        return None
     weights = {each.name: each for each in graph.initializer}
     words, ids, scale = lookup.input
     norm = next(node for node in graph.node if "embed.sum" in node.input)
@@ -124,6 +132,7 @@ def join(model: Any) -> None:
     for name in (words, scale, "embed.zero", "embed.one"):
         graph.initializer.remove(weights[name])
     graph.initializer.append(numpy_helper.from_array(table.floats(), words))
+    return words, table
 
 
 def _node(op: str, inputs: list[str], output: str, *, domain: str = "", **attributes: Any) -> Any:

@@ -37,8 +37,8 @@ def answers(path, encoded):
 
 def same_tags(some, others):
     pairs = list(zip(some, others, strict=True))
-    equal = sum(int((a[0] == b[0]).sum()) for a, b in pairs)
-    return equal / sum(a[0].size for a, _ in pairs)
+    equal = sum(int((a[0].argmax(-1) == b[0].argmax(-1)).sum()) for a, b in pairs)
+    return equal / sum(len(a[0]) for a, _ in pairs)
 
 
 def operators(model):
@@ -55,7 +55,7 @@ def test_split_norms_give_the_same_tags_and_no_fused_norm_is_left(tmp_path, enco
         answers(SHIPPED / "model.onnx", encoded),
     )
     assert same_tags(made, before) >= 0.995
-    off = [np.abs(a[1] - b[1]).mean() for a, b in zip(made, before, strict=True)]
+    off = [np.abs(a[0] - b[0]).mean() for a, b in zip(made, before, strict=True)]
     assert np.mean(off) < 0.005
 
 
@@ -70,8 +70,9 @@ def test_joined_norms_are_what_was_split():
 
     if norms(before):
         assert norms(model) == norms(before)
-    assert len(norms(model)) == 6
-    assert not {"LayerNormalization"} & set(operators(model))
+    layers = operators(model).count("BiasGelu")
+    assert len(norms(model)) == 2 * layers > 2
+    assert operators(model).count("LayerNormalization") == 1  # of the words
 
 
 def test_the_float_graph_has_no_integer_operators_and_nearly_the_same_tags(tmp_path, encoded):
@@ -80,7 +81,8 @@ def test_the_float_graph_has_no_integer_operators_and_nearly_the_same_tags(tmp_p
     onnx.save(model, tmp_path / "model.onnx")
     assert {"MatMul", "Attention", "EmbedLayerNormalization"} <= set(operators(model))
     assert not [op for op in operators(model) if "Quant" in op or "Integer" in op]
-    assert known["words"].floats().shape == known["words"].q.shape
+    (words,) = [each for each in model.graph.initializer if each.name == "words"]
+    assert np.array_equal(known["words"].floats(), onnx.numpy_helper.to_array(words))
     assert (
         same_tags(
             answers(tmp_path / "model.onnx", encoded), answers(SHIPPED / "model.onnx", encoded)
@@ -99,13 +101,14 @@ def test_packed_weights_are_those_of_the_shipped_file_in_fp16(tmp_path, encoded)
     onnx.checker.check_model(model, full_check=False)
     onnx.save(model, tmp_path / "model.onnx")
     assert model.opset_import[0].version == 21
-    assert (tmp_path / "model.onnx").stat().st_size < 1.05 * known["words"].q.size * 2
+    # A byte a weight, and scales: in fp16 it would be two.
+    assert (tmp_path / "model.onnx").stat().st_size < (tmp_path / "full.onnx").stat().st_size / 3.6
     full, half = (
         answers(tmp_path / "full.onnx", encoded),
         answers(tmp_path / "model.onnx", encoded),
     )
     assert same_tags(half, full) >= 0.995
-    assert half[0][1].dtype == np.float32
+    assert half[0][0].dtype == np.float32
 
 
 def test_bound_arrays_give_the_answers_of_plain_runs(encoded):

@@ -40,4 +40,4 @@ def test_what_onnxruntime_raises_is_named():
     session = open_session(bundle.shipped("tagging") / "model.onnx", device="cpu")
     bad = np.full((1, 4), 10**9, np.int32)
     with pytest.raises(InferenceError, match="failed on cpu"):
-        session.run(bad, np.ones((1, 4), np.int32), np.zeros((1, 4), np.int32))
+        session.run(np.zeros((1, 4), np.int32), np.ones((1, 4), np.int32), bad)
