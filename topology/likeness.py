@@ -4,7 +4,8 @@ AutoKnow finds synonyms in two steps, candidates and then a classifier; this is 
 is a candidate if both stand in one block, are spelled alike or are words and their initials, have
 the same numbers, units and codes ("c5250" is not "5250"), and are no opposites ("with lid",
 "without lid"). Values share a block if they begin or end alike, have the same consonants ("grey",
-"gray"), or the one is the other's initials ("LED", "light emitting diode").
+"gray"), or the one is the other's initials ("LED", "light emitting diode"). Of pairs that a model
+found by their meaning `agree` alone is asked.
 """
 
 import re
@@ -94,9 +95,7 @@ def spelling_of(node: str) -> Spelling | None:
 
 def likeness(left: Spelling, right: Spelling, at_least: float) -> float:
     """How alike two values are spelled, 0..1; 0 below `at_least` and for what cannot be one."""
-    if left.numbers != right.numbers or left.codes != right.codes:
-        return 0.0
-    if opposite(left.words, right.words):
+    if not agree(left, right):
         return 0.0
     if left.initials == right.text or right.initials == left.text:
         return _OF_INITIALS
@@ -105,6 +104,12 @@ def likeness(left: Spelling, right: Spelling, at_least: float) -> float:
         left.text.replace(" ", ""), right.text.replace(" ", ""), score_cutoff=at_least * 100
     )
     return round(max(alike, squeezed / 100), 4)
+
+
+def agree(left: Spelling, right: Spelling) -> bool:
+    """Whether nothing in two values speaks against one meaning: numbers, codes and opposites."""
+    same = left.numbers == right.numbers and left.codes == right.codes
+    return same and not opposite(left.words, right.words)
 
 
 def _bones(text: str) -> str:

@@ -50,6 +50,7 @@ LEXICON = {
     "feature": ("waterproof",),
     "audience": ("nurses", "men"),
     "brand": ("nordwind", "nord wind", "nordwinds"),
+    "material": ("rubber", "caoutchouc", "gum"),
 }
 # What the next bundles know: other values, another type, another intent.
 NEXT_LEXICON = {
@@ -64,17 +65,21 @@ TITLES = (
     "Blue Socks",
     "waterproof running shoes",
     "red waterproof shoes",
-    "Nordwind shoes",
+    "Nordwind rubber shoes",
+    "caoutchouc shoes",
+    "gum socks",
     "nord wind socks",
     "blue Nordwinds shoes",
     "thing",
     "",
 )
-MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON), FakeMatcher())
+SETS = {"rubber": frozenset({"rubber", "caoutchouc"}), "hue": frozenset({"red", "blue"})}
+NEXT_SETS = {"rubber": frozenset({"rubber", "gum"}), "sap": frozenset({"gum", "caoutchouc"})}
+MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON), FakeMatcher(sets=SETS))
 NEXT = Models(
     FakeTagger(NEXT_LEXICON, bundle_id="tagging@0.0.1-rules-fake"),
     FakeCleaner(NEXT_LEXICON, bundle_id="cleaning@0.0.1-rules-fake"),
-    FakeMatcher(accept=0.99, bundle_id="synonyms@0.0.1-rules-fake"),
+    FakeMatcher(accept=0.99, bundle_id="synonyms@0.0.1-rules-fake", sets=NEXT_SETS),
 )
 STEPS = {
     **{
