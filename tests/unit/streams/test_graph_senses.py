@@ -1,16 +1,13 @@
 """Values that look different meet where the synonym model says that they may mean the same."""
 
-from collections import defaultdict
-from itertools import combinations
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_onnx.fakes import FakeMatcher
-from models_onnx.spans import Term, ValuePair
+from tests.brute_blocks import judged_pairs
 from tests.unit.streams.told_graph import Told, use
-from topology.facts import Fact, text_of
-from topology.likeness import agree, likeness, spelling_of
+from topology.facts import Fact
+from topology.scoring import ScoringSettings
 
 ALIKE = 0.8
 FIRST = FakeMatcher(
@@ -37,28 +34,6 @@ def judged(matcher: FakeMatcher = FIRST, durable=None, **more) -> Told:
 def same(graph: Told) -> dict[tuple[str, str], Fact]:
     found = graph.facts().items()
     return {(h[12:], t[12:]): fact for (h, relation, t), fact in found if relation == "same_as"}
-
-
-def by_brute_force(
-    values: set[str], matcher: FakeMatcher, block: int
-) -> dict[tuple[str, str], str]:
-    """All pairs of all blocks, each made anew from the set of values."""
-    blocks = defaultdict(set)
-    spelled = {value: spelling_of(f"value:brand/{value}") for value in values}
-    for value, spelling in spelled.items():
-        for name in spelling.blocks:
-            blocks["looks", name].add((spelling.rank, value))
-        for name in matcher.senses([Term(text_of(value))])[0].names:
-            blocks["means", name].add((spelling.rank, value))
-    found = {}
-    for (kind, _), members in blocks.items():
-        compared = sorted(value for _, value in sorted(members)[:block])
-        for one, other in combinations(compared, 2):
-            sides = spelled[one], spelled[other]
-            if agree(*sides) if kind == "means" else likeness(*sides, ALIKE):
-                question = ValuePair(text_of(one), text_of(other), "brand")
-                found[one, other] = matcher.match([question])[0].verdict
-    return found
 
 
 def test_values_of_one_set_are_judged_though_they_look_different():
@@ -112,12 +87,10 @@ def test_which_pairs_there_are_follows_from_the_set_of_values_in_use(steps, rng,
         use(graph, value, n=n)
         if rng.random() < 0.4:
             graph.partition.commit()
-    left = {value for value, n in dict(steps).items() if n}
-    wanted = by_brute_force(left, FIRST, block)
-    found = same(graph)
-    assert set(found) == set(wanted)
-    for pair, fact in found.items():
-        assert fact.status == wanted[pair] or "more than 12" in fact.reason
+    left = [f"value:brand/{value}" for value, n in dict(steps).items() if n]
+    wanted = judged_pairs(left, FIRST, ScoringSettings(alike=ALIKE, block=block))
+    found = {(fact.head, fact.tail): fact.status for fact in same(graph).values()}
+    assert found == wanted
 
 
 @settings(max_examples=60, deadline=None)
