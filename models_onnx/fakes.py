@@ -103,10 +103,9 @@ class FakeCleaner:
 class FakeMatcher:
     """Judges pairs of values by their letters, and never values with other digits the same.
 
-    Two words of one set are one word to it.
-
     Args:
-        sets: name of a sense -> words that mean the same; each has at most one sense for a word.
+        sets: name of a sense -> words that have it; to the judge all words of a set are one, of
+            several sets the first by name.
         accept: share of letters in common from which two values mean the same, 0..1; below half of
             it they do not.
         bundle_id: to answer under.
