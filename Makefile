@@ -15,7 +15,7 @@ SMOKE := .cartograph/smoke
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
 	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
-	gpu-models gpu-check
+	test-train gpu-models gpu-check
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -91,6 +91,9 @@ train-smoke: $(VENV)/.train ## a tiny training from the data to bundles that loa
 	$(BIN)/cartograph model train --smoke --data $(DATA) --work $(SMOKE)/work --out $(SMOKE)/tagging
 	$(BIN)/python -m models_onnx.cleaning.train --data $(DATA) --out $(SMOKE)/cleaning --size 200 --epochs 1
 	echo '{"id": 1, "text": "red shoes", "kind": "query"}' | $(BIN)/cartograph model tag --bundle $(SMOKE)/tagging
+
+test-train: train-smoke ## a tiny training, and the tests that need the training extra
+	$(PYTEST) -q -m "not kafka" tests/unit/models_onnx tests/contracts/test_models_bad_input.py
 
 locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
 	for name in cpu:cpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \

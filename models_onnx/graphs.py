@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
+from models_onnx import word_table
+
 FUSED = "com.microsoft"
 SMALLEST = 50_000
 """Weights of fewer elements are kept in fp16: they are a hundredth of the file."""
@@ -44,6 +46,7 @@ def dequantised(model: Any) -> dict[str, Quantised]:
     Returns:
         The quantised weights by the name of the float ones that took their place.
     """
+    word_table.join(model)
     graph = model.graph
     weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     readers = defaultdict(list)

@@ -150,7 +150,8 @@ class CapturedSession(BoundSession):
 
     def _bind_outputs(self, binding: Any, shape: tuple[int, ...]) -> None:
         for output in self._session.get_outputs():
-            size = shape if output.name in self.per_token else shape[:1]
+            given = shape if output.name in self.per_token else shape[:1]
+            size = (*given, *output.shape[len(given) :])
             kind = _KINDS[output.type]
             value = ort.OrtValue.ortvalue_from_shape_and_type(list(size), kind, self.device, 0)
             binding.bind_ortvalue_output(output.name, value)

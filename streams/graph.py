@@ -1,15 +1,17 @@
 """GRAPH: totals of claims in, facts with a status out. Keyed by the owner of the head.
 
 Inputs `claims` and `verdicts`, output `facts` (keys and payloads: `messages.py`). What is told is
-added up in rows (`graph_rows.py`); four views make facts of them: products, concepts, synonyms
-(`graph_products.py`, `graph_concepts.py`, `graph_same.py`) and people's verdicts over all of them
-(`graph_facts.py`). What is still to be scored stands in `graph_agenda.py`.
+added up in rows (`graph_rows.py`); five views make facts of them: products, concepts, synonyms, new
+product types (`graph_products.py`, `graph_concepts.py`, `graph_same.py`, `graph_phrases.py`) and
+people's verdicts over all of them (`graph_facts.py`). What is still to be scored stands in
+`graph_agenda.py`.
 
 At rest, when `is_idle`, the facts are a pure function of the totals and the verdicts, whatever the
 order in which they came (DESIGN, rules 5 and 6).
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from streams.derived import TABLE as DERIVED
 from streams.graph_agenda import CALM_SLICE, GROUPS, ROWS_A_TOTAL, SLICE, STALE, Agenda
@@ -17,6 +19,7 @@ from streams.graph_concepts import Concepts
 from streams.graph_facts import TABLE as VERDICTS
 from streams.graph_facts import Facts
 from streams.graph_links import TABLE as LINKS
+from streams.graph_phrases import Phrases
 from streams.graph_products import USED_WITH, Products
 from streams.graph_rows import TABLE as SUMS
 from streams.graph_rows import Rows
@@ -27,6 +30,7 @@ from streams.messages import (
     CO_BOUGHT,
     CO_TYPE,
     FACT,
+    NAMED_BY,
     OF_TYPE,
     USED_BY,
     WITH_BOTH,
@@ -37,10 +41,11 @@ from streams.outcomes import STALE as OVERTAKEN
 from streams.outcomes import USED
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
-from topology.facts import Fact
+from topology.facts import IS_A, Fact
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.keys import owner_of
 from topology.ontology import Ontology
+from topology.phrases import is_known
 from topology.scoring import ScoringSettings
 
 TABLES = (*GRAPH_TABLES, SUMS, GROUPS, STALE, VERDICTS, BLOCKS, LINKS, DERIVED)
@@ -78,10 +83,12 @@ class GraphStage:
         self._decided: dict[str, None] = {}
         concepts = Concepts(self._rows, self._agenda, self._facts, wiring.inbox, settings)
         products = Products(self._rows, self._agenda, self._facts, wiring.inbox, settings, ontology)
-        same = Same(wiring.state, self._rows, self._facts, settings, synonyms)
+        phrases = Phrases(self._rows, self._agenda, self._facts, wiring.inbox, settings, ontology)
+        is_name = partial(is_known, ontology)
+        same = Same(wiring.state, self._rows, self._facts, settings, synonyms, is_name)
         self._products, self._same = products, same
-        # By the code of the key and its number of parts; a product and a type never share one. What
-        # attributes own is asked of the synonym model first (`wants`).
+        # By the code of the key and its number of parts; a product and a type never share one. Of
+        # the values that attributes use, the synonym model is asked first (`wants`).
         self._takes: dict[tuple[bytes, int], Take] = {
             (FACT, 5): products.claimed,
             (BOUGHT, 3): products.bought,
@@ -91,6 +98,7 @@ class GraphStage:
             (WITH_INTENT, 5): concepts.asked,
             (WITH_BOTH, 6): concepts.both,
             (CO_TYPE, 4): concepts.types,
+            (NAMED_BY, 4): phrases.named,
         }
         self._scorers: dict[bytes, Scorer] = {
             FACT: products.score_claims,
@@ -98,6 +106,7 @@ class GraphStage:
             WITH_BOTH: concepts.score_both,
             WITH_INTENT: concepts.score_asked,
             CO_TYPE: concepts.score_types,
+            NAMED_BY: phrases.score,
             b"y": concepts.score_seen,
             b"s": same.score,
         }
@@ -134,9 +143,7 @@ class GraphStage:
         changed = self._changed
         for change in self._read(topic, partition, records):
             key = change.key
-            if key.startswith(_ATTRIBUTE):
-                self._used(key, change.after)
-            else:
+            if not (key.startswith(_ATTRIBUTE) and self._used(key, change.after)):
                 changed[key] = change.after
 
     def wants(self) -> Questions:
@@ -173,10 +180,13 @@ class GraphStage:
         self._agenda.release()
         self._agenda.work(self._rows.keys, self._score, CALM_SLICE)
 
-    def _used(self, key: bytes, n: int) -> None:
+    def _used(self, key: bytes, n: int) -> bool:
+        """Whether the total says how many products use a value."""
         parts = key.split(b"\0")
-        if len(parts) == _PARTS_OF_USED and parts[1] == USED_BY:
-            self._same.used(parts, n)
+        if len(parts) != _PARTS_OF_USED or parts[1] != USED_BY:
+            return False
+        self._same.used(parts, n)
+        return True
 
     def _score(self, key: bytes, force: bool) -> None:
         parts = key.split(b"\0")
@@ -208,6 +218,8 @@ def row_of(fact: Fact) -> bytes:
         value = f"value:{attribute}/{slug}".encode()
         return b"\0".join((owner, WITH_BOTH, value, relation, tail))
     if kind == "value":
+        if fact.relation == IS_A:
+            return b"\0".join((owner, NAMED_BY, head))
         return b"\0".join((owner, b"s", head, tail))
     if kind == "type":
         if fact.relation == USED_WITH and fact.tail.startswith("type:"):

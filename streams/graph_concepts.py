@@ -4,18 +4,14 @@ Owner `type:T`. Rows of `sums`: n, v, i, x, t as in `messages.py` without the we
 named "both" and "asked" are weights: 2 for a purchase after a click on the result, 1 without.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-import msgspec
-
 from streams.graph_agenda import Agenda
+from streams.graph_evidence import lowest, sample_of
 from streams.graph_facts import Facts, Made
 from streams.graph_rows import WEEK_CHARS, Asked, Bought, Partner, Rows, Sum
 from streams.inbox import Inbox
-from streams.messages import Why, decode_why
 from streams.weeks import week_key
 from streams.wire import join
 from topology.facts import ACCEPTED, BEHAVIOUR, HELD, concept_node
@@ -29,7 +25,6 @@ from topology.scoring import (
 
 USED_WITH: Final = "used_with"
 _FULL_WEIGHT: Final = 2
-_SAMPLE: Final = 5
 _VALUES_SAMPLED: Final = 1
 _SOURCES: Final = (BEHAVIOUR,)
 
@@ -134,7 +129,7 @@ class Concepts:
         mark = judged.mark(self._settings.score_steps)
         if not self._agenda.is_news(key, row, mark, force=force):
             return
-        sample = self._sample(((key, row.weeks),))
+        sample = sample_of(self._inbox, _weekly(((key, row.weeks),)))
         if judged.status == ACCEPTED and len(sample.products) < self._settings.min_products:
             judged = judged._replace(status=HELD, because="one product")
         head, name, tail = _concept(parts)
@@ -149,8 +144,8 @@ class Concepts:
                 {"asked": i, "both": row.total, "type": n, "value": v},
                 _SOURCES,
                 row.weeks,
-                queries=_lowest(sample.queries),
-                products=_lowest(sample.products),
+                queries=lowest(sample.queries),
+                products=lowest(sample.products),
                 bundles=sample.bundles,
             )
         )
@@ -177,7 +172,10 @@ class Concepts:
         values = [name.rpartition(b"\0")[2] for name in seen]
         keys = [b"%s\0x\0%s\0%s\0%s" % (kind, value, relation, intent) for value in values]
         found = [(name, self._rows.get(name, Sum)) for name in keys]
-        sample = self._sample((name, one.weeks) for name, one in found if one is not None)
+        sample = sample_of(
+            self._inbox,
+            _weekly((name, one.weeks) for name, one in found if one is not None),
+        )
         self._facts.make(
             Made(
                 *triple,
@@ -187,8 +185,8 @@ class Concepts:
                 {"asked": row.total, "type": n},
                 _SOURCES,
                 row.weeks,
-                queries=_lowest(sample.queries),
-                products=_lowest(sample.products),
+                queries=lowest(sample.queries),
+                products=lowest(sample.products),
                 bundles=sample.bundles,
             )
         )
@@ -233,27 +231,6 @@ class Concepts:
         if not row.total and not keep:
             self._rows.drop(key)
 
-    def _sample(self, rows: Iterable[tuple[bytes, Iterable[int]]]) -> "_Sample":
-        """What stands behind rows of x (key, weeks that count), over all senders."""
-        sample = _Sample()
-        for key, weeks in rows:
-            for week in weeks:
-                for entry in self._inbox.entries("claims", join(key, week_key(week))):
-                    if entry.n and (why := _why(entry.payload)):
-                        sample.queries.update(why.queries)
-                        sample.products.update(why.products)
-                        sample.bundles.update(why.bundles)
-        return sample
-
-
-class _Sample:
-    __slots__ = ("bundles", "products", "queries")
-
-    def __init__(self) -> None:
-        self.queries: set[str] = set()
-        self.products: set[str] = set()
-        self.bundles: set[str] = set()
-
 
 def _concept(parts: list[bytes]) -> tuple[str, str, str]:
     kind, _, value, relation, intent = parts
@@ -262,20 +239,6 @@ def _concept(parts: list[bytes]) -> tuple[str, str, str]:
     return head, relation.decode(), intent.decode()
 
 
-@lru_cache(maxsize=1 << 14)
-def _why(payload: bytes) -> Why | None:
-    try:
-        why: Why = decode_why(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return why
-
-
-def _lowest(texts: set[str]) -> list[str]:
-    """At most five, the lowest hashes first: a sample that no order of arrival moves."""
-    return sorted(texts, key=_hashed)[:_SAMPLE]
-
-
-@lru_cache(maxsize=1 << 16)
-def _hashed(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=12).digest()
+def _weekly(rows: Iterable[tuple[bytes, Iterable[int]]]) -> Iterator[bytes]:
+    """The keys of the totals that rows (key, weeks that count) add up."""
+    return (join(key, week_key(week)) for key, weeks in rows for week in weeks)

@@ -117,6 +117,22 @@ class Claims(msgspec.Struct, array_like=True, gc=False):
     made: list[str] = []
 
 
+class Named(msgspec.Struct, array_like=True, gc=False):
+    """A phrase for a product type that the ontology lacks.
+
+    Attributes:
+        kinds: type node, or `phrases.UNKNOWN` -> products that carry it and count as that.
+        parent: type node of the fact that was made of it, "" while there is none.
+        mark: 1 while there is one, else 0.
+        stale: that fact has other counts than were published, and waits for `calm`.
+    """
+
+    kinds: dict[str, int] = {}
+    parent: str = ""
+    mark: int = 0
+    stale: bool = False
+
+
 class Likely(msgspec.Struct, array_like=True, gc=False):
     """A pair of values that may be synonyms: it is there, or it is not.
 
@@ -145,11 +161,11 @@ class Meant(msgspec.Struct, array_like=True, gc=False):
     bundle: str = ""
 
 
-Row = Sum | Head | Claims | Likely | Meant
+Row = Sum | Head | Claims | Named | Likely | Meant
 R = TypeVar("R", bound=Row)
 _MISSING: Final[Any] = object()
 
-_KINDS: Final = (Sum, Asked, Bought, Partner, Head, Claims, Likely, Meant)
+_KINDS: Final = (Sum, Asked, Bought, Partner, Head, Claims, Named, Likely, Meant)
 _DECODE: Final[dict[Any, Any]] = {kind: msgspec.msgpack.Decoder(kind).decode for kind in _KINDS}
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -8,13 +8,14 @@ use alone, not on the order in which they came, and a new value is compared with
 that does not grow with the graph. Each pair is judged once (`wants`, `learn`), its verdict is a
 function of the two values, the attribute and the bundle; which of the accepted ones stand, of all
 links and verdicts (`graph_links.py`). Without a synonym model there are pairs by spelling only, and
-every one is held.
+every one is held. Two names that the ontology has are no pair: it says already whether they mean
+the same.
 
 Table `blocks`: `attr:A, kind and name of a block, rank, value`; rows of `sums`: `attr:A, s, value,
 value`, the lesser value first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import product
 from typing import Final
@@ -51,13 +52,20 @@ class Same:
 
     Args:
         bundle: id of the synonym model's bundle; empty: there is none.
+        is_known: whether a value is a name that the ontology has for a product type.
     """
 
     def __init__(
-        self, state: State, rows: Rows, facts: Facts, settings: ScoringSettings, bundle: str
+        self,
+        state: State,
+        rows: Rows,
+        facts: Facts,
+        settings: ScoringSettings,
+        bundle: str,
+        is_known: Callable[[str], bool],
     ) -> None:
         self._state, self._rows, self._facts, self._settings = state, rows, facts, settings
-        self._bundle = bundle
+        self._bundle, self._is_known = bundle, is_known
         self._derived = Derived(state, bundle)
         self._meanings = Meanings(rows, self._derived, bundle)
         self._links = Links(state, self._sureness, self._is_apart)
@@ -227,6 +235,8 @@ class Same:
 
     def _may_be_one(self, block: str, one: str, other: str) -> bool:
         """Whether two values of a block are a candidate: a function of the values and its kind."""
+        if self._is_known(one) and self._is_known(other):
+            return False
         if block.startswith(_MEANS):
             left, right = spelling_of(one), spelling_of(other)
             return left is not None and right is not None and agree(left, right)

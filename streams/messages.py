@@ -20,6 +20,7 @@ A key is its parts joined by NUL, owner first (`wire.join`); weeks are `wire.wee
 | claims   | type:T, x, value, relation, intent, week    | weight, both               | Why      |
 | claims   | type:T, t, type:O, week                     | co-purchases               | With     |
 | claims   | attr:A, u, value                            | products with the value    | text     |
+| claims   | attr:product_type, k, phrase, type:T        | products of T that name it | Why      |
 | facts    | fact id                                     | 1, or 0 when withdrawn     | Fact JSON|
 
 b: bought without a click on the result, weight 1. c: after a click on it, weight 2 (DESIGN: "a
@@ -34,7 +35,7 @@ import msgspec
 
 ASKED, BOUGHT, CLICKED, WITH = b"a", b"b", b"c", b"w"
 WEIGHT = {BOUGHT: 1, CLICKED: 2}
-FACT, CO_BOUGHT, OF_TYPE, WITH_VALUE, WITH_INTENT, WITH_BOTH, CO_TYPE, USED_BY = (
+FACT, CO_BOUGHT, OF_TYPE, WITH_VALUE, WITH_INTENT, WITH_BOTH, CO_TYPE, USED_BY, NAMED_BY = (
     b"f",
     b"c",
     b"n",
@@ -43,6 +44,7 @@ FACT, CO_BOUGHT, OF_TYPE, WITH_VALUE, WITH_INTENT, WITH_BOTH, CO_TYPE, USED_BY =
     b"x",
     b"t",
     b"u",
+    b"k",
 )
 
 
@@ -109,7 +111,10 @@ class With(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Why(msgspec.Struct, frozen=True, array_like=True):
-    """A sample of what stands behind an intent of a concept: lowest hashes first, at most 5."""
+    """A sample of what stands behind an intent of a concept, or a phrase for a product type.
+
+    Lowest hashes first, at most 5.
+    """
 
     queries: tuple[str, ...]
     products: tuple[str, ...]
@@ -140,7 +145,7 @@ _KEYS: Final = {
         r"product:PART\0(f\0RELATION\0(type:PART|VALUE)\0PART|b\0WEEK|c\0product:PART\0WEEK)"
         r"|type:PART\0(n\0WEEK|v\0VALUE\0WEEK|t\0type:PART\0WEEK|i\0RELATION\0INTENT\0WEEK"
         r"|x\0VALUE\0RELATION\0INTENT\0WEEK)"
-        r"|attr:[a-z][a-z0-9_]*\0u\0VALUE"
+        r"|attr:[a-z][a-z0-9_]*\0u\0VALUE|attr:product_type\0k\0value:product_type/PART\0type:PART"
     ),
 }
 

@@ -11,6 +11,9 @@ type does not count when the cleaner rejects it.
 cleaner does not reject. Where an attribute has one value at a time and several are claimed, none
 counts, unless the cleaner rejects all but one. Whatever is claimed, from the catalog and from the
 title, is told side by side, whether it counts or not.
+
+*Phrases* are what the title, as it is tagged without a type, calls its type and no type of the
+ontology is called (`topology.phrases`), unless the cleaner rejects the type that it means.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,12 +22,16 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from msgspec import structs
+
 from models_onnx.spans import Claim, Judged, Tagged, Text
 from streams.errors import SettingsError
 from streams.events import Product
 from streams.messages import Claimed
 from streams.ports import Questions
+from streams.product_phrases import phrases_of
 from streams.product_rows import Reading
+from streams.typed import SURE, found
 from topology import canonical
 from topology.facts import (
     ACCEPTED,
@@ -38,6 +45,7 @@ from topology.facts import (
 )
 from topology.ontology import Ontology
 from topology.ontology_model import field_words
+from topology.phrases import name_node
 from topology.wording import folded
 
 MAX_TEXT_CHARS = 400
@@ -151,9 +159,13 @@ def read(
     slugs = [_slug_of(one) for one in types]
     in_conflict = len(slugs) == 2 and not _in_line(slugs[0], slugs[1], ontology)
     claims = {name: _claimed(one, judged, in_conflict, settings) for name, one in said.items()}
+    rejected = ""
     if by_title is not None and claims[_name_of(by_title)].verdict == REJECTED:
-        slug = _that_counts(by_catalog, None, ontology)
-    return Read(_reading(slug, claims, ontology, settings), claims)
+        slug, rejected = _that_counts(by_catalog, None, ontology), by_title.text
+    reading = _reading(slug, claims, ontology, settings)
+    phrases = phrases_of(title, tagged.get(plain, Tagged()), ontology, rejected=rejected)
+    called = name_node(_name(slug, ontology)) or ""
+    return Read(structs.replace(reading, phrases=phrases, name=called), claims)
 
 
 def _name_of(said: _Said) -> Triple:
@@ -227,30 +239,19 @@ def _type_of_catalog(product: Product, title: str, ontology: Ontology) -> _Said 
 def _type_of_title(
     tagged: Tagged, title: str, by_catalog: _Said | None, ontology: Ontology
 ) -> _Said | None:
-    """The tagger's type of the title, or a narrower one that it names; else the first it names.
+    """The most credible type of the title (`typed.found`), none that it does not name unsurely.
 
     Before all others comes one that is on the catalog type's own line.
     """
-    named = [
-        (slug, span.text)
-        for span in tagged.spans
-        if span.label == _TYPE and (slug := ontology.type_of(span.text))
-    ]
-    found = list(named)
-    if tagged.type in ontology.types:
-        narrower = [one for one in named if ontology.is_a(one[0], tagged.type)]
-        found = [*narrower, (tagged.type, ontology.types[tagged.type].name), *named]
-    if not found:
-        return None
-    slug, text = found[0]
+    types = found(tagged, ontology, unnamed=SURE)
     if by_catalog is not None:
         own = _slug_of(by_catalog)
-        in_line = [one for one in found if _in_line(one[0], own, ontology)]
-        slug, text = (in_line or found)[0]
-    said = _type_said(slug, TEXT, text, "title", title, ontology)
-    if (slug, text) in named:
-        return said
-    return said._replace(question=None, score=tagged.type_score)
+        types.sort(key=lambda one: not _in_line(one.slug, own, ontology))
+    if not types:
+        return None
+    slug, text, score = types[0]
+    said = _type_said(slug, TEXT, text or _name(slug, ontology), "title", title, ontology)
+    return said if text else said._replace(question=None, score=score)
 
 
 def _fields(product: Product) -> Iterator[tuple[str, str]]:

@@ -53,6 +53,8 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
         values: value nodes that narrow these types to concepts.
         facts: (relation, tail, source) of every fact claimed of it.
         used: every value node that some claim gives it and the cleaner does not reject, sorted.
+        phrases: nodes of the product types that its title names and the ontology lacks, sorted.
+        name: node of the name of its type, "" if it has none. As it was told, to be taken back.
     """
 
     type: str = ""
@@ -60,6 +62,8 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     values: tuple[str, ...] = ()
     facts: tuple[tuple[str, str, str], ...] = ()
     used: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    name: str = ""
 
 
 NOTHING = Reading()

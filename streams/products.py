@@ -21,7 +21,7 @@ from streams.derived import Derived
 from streams.errors import StateError
 from streams.events import Product, decode_product, encode_product
 from streams.inbox import Change
-from streams.messages import BOUGHT, CO_TYPE, FACT, USED_BY, WEIGHT, WITH, Together, encode
+from streams.messages import BOUGHT, CO_TYPE, FACT, WEIGHT, WITH, Together, encode
 from streams.outcomes import DUPLICATE, STALE, USED
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
@@ -43,9 +43,9 @@ from streams.product_rows import (
 from streams.product_rows import TABLES as TABLES
 from streams.product_sales import CALM_SLICE, ROWS_A_TOTAL, SLICE, Stepped
 from streams.product_samples import SAMPLE, Samples
+from streams.product_values import Values
 from streams.wire import join, split
 from topology.ontology import Ontology
-from topology.wording import text_of
 
 _MAX_POSITION = 1 << 62
 _PRODUCT = b"p"
@@ -75,6 +75,7 @@ class Products:
         self._bundles = " ".join(settings.bundles)
         self._derived = Derived(state, self._bundles)
         self._samples = Samples(state, outbox, settings.bundles, self._derived)
+        self._values = Values(outbox, self._samples)
         self._concepts = Concepts(state, inbox, outbox, self._samples, ontology)
         self._pairs = Pairs(
             state, inbox, outbox, ontology, max_distance=settings.max_distance, floor=settings.floor
@@ -305,8 +306,7 @@ class Products:
         self._keep(product, newest, new)
         self._known[product] = new, new_scope
         self._claim(node, old, found)
-        self._use(old.used, new.used, -1)
-        self._use(new.used, old.used, 1)
+        self._values.move(node, old, new)
         self._concepts.move(product, node, old_scope, new_scope)
         if old.type != new.type:
             known = self._of(product)
@@ -335,14 +335,6 @@ class Products:
                 self._outbox.set("claims", _fact_key(node, triple), 0)
         for triple, claimed in found.claims.items():
             self._outbox.set("claims", _fact_key(node, triple), 1, encode(claimed))
-
-    def _use(self, values: tuple[str, ...], but: tuple[str, ...], delta: int) -> None:
-        """One product more, or less, has these values but those."""
-        for value in sorted(set(values).difference(but)):
-            attribute, _, slug = value.removeprefix("value:").partition("/")
-            key = join(f"attr:{attribute}".encode(), USED_BY, value.encode())
-            self._outbox.add("claims", key, delta)
-            self._outbox.describe("claims", key, text_of(slug).encode())
 
 
 def _fact_key(node: str, triple: tuple[str, str, str]) -> bytes:

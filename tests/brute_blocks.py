@@ -1,7 +1,7 @@
 """Candidates for `same_as` from nothing but the set of values in use: the oracle of the blocks."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 
 from models_onnx.fakes import FakeMatcher
@@ -12,9 +12,15 @@ from topology.scoring import ScoringSettings
 
 
 def judged_pairs(
-    values: Iterable[str], matcher: FakeMatcher, settings: ScoringSettings
+    values: Iterable[str],
+    matcher: FakeMatcher,
+    settings: ScoringSettings,
+    is_known: Callable[[str], bool] = lambda value: False,
 ) -> dict[tuple[str, str], str]:
-    """(lesser value node, other) -> verdict, for the values of one attribute."""
+    """(lesser value node, other) -> verdict, for the values of one attribute.
+
+    Two values that the ontology knows (`is_known`) are no pair.
+    """
     blocks = defaultdict(set)
     spelled = {value: told for value in values if (told := spelling_of(value))}
     for value, spelling in spelled.items():
@@ -26,6 +32,8 @@ def judged_pairs(
     for (kind, _), members in blocks.items():
         compared = sorted(value for _, value in sorted(members)[: settings.block])
         for one, other in combinations(compared, 2):
+            if is_known(one) and is_known(other):
+                continue
             sides = spelled[one], spelled[other]
             if agree(*sides) if kind == "means" else likeness(*sides, settings.alike):
                 attribute = one.partition(":")[2].partition("/")[0]

@@ -17,7 +17,10 @@ from topology.store.memory import MemoryStore
 Totals = dict[tuple[str, bytes], tuple[int, bytes]]
 
 LEXICON = {
-    "product_type": ["shoes", "boots", "running shoes", "mug"],
+    "product_type": [
+        *("shoes", "boots", "running shoes", "mug"),
+        *("travel mug", "travel mugs", "zorb", "zorbs"),  # the small ontology lacks these
+    ],
     "color": ["red", "blue", "green"],
     "feature": ["slip resistant", "waterproof"],
     "gender": ["mens", "womens"],

@@ -12,7 +12,7 @@ import msgspec
 
 from topology.facts import concept_node, intent_node, type_node, value_node
 from topology.ontology import Ontology
-from topology.units import count_of, measure_of, number_of, written
+from topology.units import count_of, is_no_size, measure_of, number_of, written
 from topology.wording import folded, normalise, slug
 
 MAX_VALUE_CHARS: Final = 100
@@ -65,6 +65,8 @@ def value_of(ontology: Ontology, attribute: str, text: str) -> Value | None:
         return Value(value_node(attribute, listed), attribute, normalise(listed), known=True)
     if known.kind == "number":
         return _number_value(attribute, known.unit, normalise(text))
+    if attribute == "size" and is_no_size(plain):
+        return None
     measure = measure_of(normalise(text)) if attribute in _MEASURED else None
     return Value(value_node(attribute, measure or plain), attribute, measure or plain, known=False)
 

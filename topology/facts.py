@@ -61,6 +61,7 @@ STATUSES: Final[tuple[Status, ...]] = (ACCEPTED, HELD, REJECTED)
 HAS_TYPE: Final = "has_type"
 HAS_ATTRIBUTE: Final = "has_attribute"
 SAME_AS: Final = "same_as"
+IS_A: Final = "is_a"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _RELATION = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}(?::[a-z][a-z0-9_]{0,63})?")

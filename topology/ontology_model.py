@@ -185,6 +185,19 @@ class Ontology:
         """As `type_of`, but with every type that an ambiguous name may mean, () for none."""
         return self._find(text)
 
+    def is_named(self, phrase: str) -> bool:
+        """Whether the whole phrase is a name of some type, or a set or a pack of it.
+
+        "trouser" and "short" are, though `folded` leaves trousers and shorts as they are.
+        """
+        words = folded(phrase)
+        of_some = _SET_OF.sub("", words).split(" ")
+        while len(of_some) > 1 and of_some[-1] in _COLLECTIVE:
+            of_some.pop()
+        return any(
+            name in self._names for one in (words, " ".join(of_some)) for name in (one, f"{one}s")
+        )
+
     def _types_of(self, text: str) -> tuple[str, ...]:
         if found := self._names.get(folded(text)):
             return found
@@ -333,6 +346,7 @@ def _downward(ups: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[str, ...]
 
 
 _COLLECTIVE: Final = frozenset(("set", "kit", "pack", "bundle", "pair", "assortment", "collection"))
+_SET_OF = re.compile(rf"^(?:{'|'.join(sorted(_COLLECTIVE))}) of (?:\d+ )?")
 _PATH = re.compile(r"[>|/»]")
 _CUT = re.compile(
     r"[,;(\[]|\s[-–—]\s|\b(?P<word>for|with|without|in|from|by)\b|\bw/", re.IGNORECASE

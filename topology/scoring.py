@@ -24,6 +24,10 @@ from topology.facts import ACCEPTED, HELD, REJECTED, Status
 STEP_BITS: Final = 6
 _FIXED: Final = 1 << 20
 _PRODUCTS_SAMPLED: Final = 3  # of every total, by its sender
+_ABOVE_ZERO: Final = (
+    *("z", "prior", "floor", "lift_reject", "score_steps", "block", "min_products"),
+    "type_support",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,9 @@ class ScoringSettings:
         agree_accept: score of two sources together from which their agreement is accepted.
         alike: similarity from which two values may be synonyms, 0..1.
         block: values that are compared with each other at once, at most.
+        type_support: products whose titles name a product type that the ontology lacks, from which
+            it is put before people (`topology.phrases`). Two: what one title says alone is as
+            often a slip of the tagger as a type.
         score_steps: an accepted fact is published at once when its score moves by 1/score_steps.
     """
 
@@ -79,10 +86,11 @@ class ScoringSettings:
     agree_accept: float = 0.75
     alike: float = 0.88
     block: int = 200
+    type_support: int = 2
     score_steps: int = 20
 
     def __post_init__(self) -> None:
-        for name in ("z", "prior", "floor", "lift_reject", "score_steps", "block", "min_products"):
+        for name in _ABOVE_ZERO:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: use a number above 0")
         if self.min_products > _PRODUCTS_SAMPLED:

@@ -134,6 +134,25 @@ def _unit(spelling: str, base: str) -> tuple[str, Fraction] | None:
     return known
 
 
+def is_no_size(text: str) -> bool:
+    """Whether a normalised text measures something, but no size: "60 hz", "300 mbps"; or "10 x".
+
+    Taggers call most numbers with a unit a size (544 such facts of four real sets, read one by
+    one: `models_onnx/QUALITY.md`).
+    """
+    found = _MEASURE.fullmatch(text)
+    return found is not None and (found["unit"] or "").removesuffix("s") in _NO_SIZES
+
+
+_NO_SIZES: Final = frozenset(
+    re.split(
+        r"\s+",
+        "x hz khz mhz ghz w kw kwh watt v kv va kva volt mah ah amp mbp gbp kbp mbit gbit dpi ppm "
+        "rpm fp lumen lm db h hr hour min minute sec second month yr year kmh mph ms",
+    )
+)
+"""Units, without a plural's s, of frequency, power, charge, rate, light, sound, time and speed."""
+
 _IMPERIAL: Final = {"mm": "in", "g": "oz", "ml": "fl oz"}
 
 

@@ -21,16 +21,18 @@ from models_onnx.cleaning import data, evaluate, plausibility
 from models_onnx.cleaning.cleaner import OUTPUTS, Cleaner
 from models_onnx.cleaning.data import Pair
 from models_onnx.cleaning.train import MAX_TOKENS, CleanerModel, encode
+from models_onnx.cleaning.wording import worded
 from models_onnx.labels import LABELS
 from models_onnx.runtime import INPUTS, open_session
 from models_onnx.spans import Claim, Judged
 from models_onnx.tagging import data as texts
 from models_onnx.tagging.evaluate import speed
-from models_onnx.tokens import Tokens
+from models_onnx.tokens import Encoded, Tokens
 from models_onnx.training.fit import collate
 from models_onnx.training.graph import FUSED, Graph, save_int8
 
-NAME, VERSION = "cleaning", "0.2.0"
+NAME, VERSION = "cleaning", "0.3.0"
+_CALIBRATED = 300
 
 ABOUT = """
 Judges whether a claim (product type, attribute, value) is right: against the product's title, whose
@@ -180,6 +182,17 @@ class _Parts:
         return self._graph.add("Equal", [tokens, wanted], name)
 
 
+def calibration(claims: data.Claims, tokens: Tokens) -> list[Encoded]:
+    """Claims for `save_int8`, spread over all training sets, of which no figure is told."""
+    each = _CALIBRATED // max(1, len(claims.train))
+    chosen = [
+        claim
+        for part in claims.train.values()
+        for claim in part[:: max(1, len(part) // max(1, each))][:each]
+    ]
+    return [tokens.encode_claim(worded(claim)) for claim in chosen]
+
+
 def difference(
     model: CleanerModel, tokens: Tokens, path: Path, pairs: Sequence[Pair]
 ) -> dict[str, float]:
@@ -242,14 +255,14 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
     model, tokens = load_checkpoint(given.checkpoint)
-    save_int8(build(model), given.out / MODEL_FILE)
+    claims = data.read(given.data, texts.read(given.data))
+    save_int8(build(model), given.out / MODEL_FILE, texts=calibration(claims, tokens))
     tokenizer = (given.checkpoint / TOKENIZER_FILE).read_text(encoding="utf-8")
     (given.out / TOKENIZER_FILE).write_text(tokenizer, encoding="utf-8")
     names = ("accept", "reject", "accept_without_text", "reject_without_text")
     thresholds = dict.fromkeys(names, 0.5)
     publish.write(given.out, manifest(given.out, thresholds, {}), about=ABOUT, limits=LIMITS)
 
-    claims = data.read(given.data, texts.read(given.data))
     cleaner = Cleaner.load(given.out, device="cpu", threads=given.threads)
     sets, answered = evaluate.measure_all(cleaner, claims)
     thresholds = evaluate.choose_thresholds(answered)

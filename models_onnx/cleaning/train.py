@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 EPOCHS = 4
 BATCH = 48
 RATE = 3e-4
-LAYERS = 3
+LAYERS = 4
 MAX_TOKENS = 96
 """Of a claim; two product names and a reason need more than a title."""
 
@@ -130,9 +130,9 @@ def new_model(
     table, kept = vocabulary.cut(source.tokenizer, _words(claims), size=size)
     vocab = table["model"]["vocab"]
     state = {} if init is None else _encoder_state(init)
-    layers = {name.split(".")[1] for name in state if name.startswith("layers.")}
-    model = CleanerModel(len(kept), len(layers) or LAYERS, sep=vocab["[SEP]"], colon=vocab[COLON])
+    model = CleanerModel(len(kept), LAYERS, sep=vocab["[SEP]"], colon=vocab[COLON])
     fill(model.encoder, source.weights, kept)
+    model.encoder.round_words()
     model.encoder.load_state_dict({**model.encoder.state_dict(), **state})
     return model, json.dumps(table, ensure_ascii=False)
 
@@ -196,10 +196,11 @@ def _words(claims: data.Claims) -> Iterable[str]:
 
 
 def _encoder_state(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights of a tagger's encoder, but not its words: its vocabulary is another."""
+    """The weights of a tagger's first layers, but not its words: its vocabulary is another."""
     saved = torch.load(folder / "checkpoint.pt", weights_only=True)["state"]
     found = {k.removeprefix("encoder."): v for k, v in saved.items() if k.startswith("encoder.")}
-    return {name: weight for name, weight in found.items() if not name.startswith("words.")}
+    beyond = ("words.", *(f"layers.{number}." for number in range(LAYERS, 24)))
+    return {name: weight for name, weight in found.items() if not name.startswith(beyond)}
 
 
 def main() -> None:

@@ -104,19 +104,21 @@ def compare(
     some: Sequence[Sequence[Array]],
     others: Sequence[Sequence[Array]],
 ) -> tuple[float, float]:
-    """Share of equal integers at the words' first tokens, and the largest difference of floats.
+    """Share of equal integers and tags of words, and the largest difference of a text's floats.
 
-    Confidences are left out: they are of a tag, which is compared.
+    Of chances the likeliest tag at each word's first token is compared.
     """
     equal, total, off = 0, 0, 0.0
     for text, left, right in zip(texts, some, others, strict=True):
         first = [word[0] for word in text.words]
         for name, a, b in zip(names, left, right, strict=True):
+            if name == "chances":
+                a, b = a[first].argmax(-1), b[first].argmax(-1)
             if a.dtype.kind in "iu":
-                chosen = (a[first], b[first]) if a.ndim else (a[None], b[None])
+                chosen = (np.atleast_1d(a), np.atleast_1d(b))
                 equal += int((chosen[0] == chosen[1]).sum())
                 total += chosen[0].size
-            elif not a.ndim and name != "confidence":
+            elif not a.ndim:
                 off = max(off, float(np.abs(a.astype(np.float64) - b.astype(np.float64))))
     return (round(equal / total, 4) if total else 1.0), round(off, 4)
 

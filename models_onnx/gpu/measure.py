@@ -83,7 +83,7 @@ def parity(bundle: Bundle, where: Where, count: int) -> dict[str, Any]:
     """The device in fixed shapes beside the CPU with one text a call: the same weights.
 
     Returns:
-        Share of words with the same tag, 0..1, and the largest difference of confidence there.
+        Share of words with the same tag, 0..1, and the largest difference of a chance there.
     """
     tokens = _tokens(bundle)
     texts = [tokens.encode_text(Text(each, "title")) for each in titles(count, seed=7)]
@@ -98,9 +98,10 @@ def parity(bundle: Bundle, where: Where, count: int) -> dict[str, Any]:
         if left is None or right is None:
             total += len(first)
             continue
-        equal = left[0][first] == right[0][first]
+        here_, there_ = (row[0][first].astype(float) for row in (left, right))
+        equal = here_.argmax(-1) == there_.argmax(-1)
         same, total = same + int(equal.sum()), total + len(first)
-        gaps = np.abs(left[1][first].astype(float) - right[1][first].astype(float))[equal]
+        gaps = np.abs(here_ - there_).max(-1)[equal]
         off = max(off, float(gaps.max(initial=0.0)))
     return {"titles": count, "tags_equal": same / max(1, total), "confidence_off": round(off, 4)}
 

@@ -12,7 +12,7 @@ import msgspec
 from models_onnx.tagging import noise
 from models_onnx.tagging.examples import Labelled, Piece
 
-SHARE = 0.4
+SHARE = 0.6
 """Of titles whose brand is exchanged."""
 
 _MADE_UP = 0.3

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from models_onnx.tagging.examples import Labelled, Piece
+from models_onnx.tagging.noise import title_case
 
 RECOMBINED = "recombined"
 """Source of the texts made here."""
@@ -17,12 +18,20 @@ RECOMBINED = "recombined"
 _EXCHANGED = 0.45
 _LEFT_OUT = 0.12
 _MOVED = 0.15
+_OTHER_BRAND = 0.4
+"""Of exchanged brands those that no text of the same set and type has."""
 
 
 class Recombiner:
-    """Makes new texts of `rows`: of one kind, titles within one product type."""
+    """Makes new texts of `rows`: of one kind, titles within one product type.
 
-    def __init__(self, rows: Sequence[Labelled], rng: random.Random) -> None:
+    `brands`: of all sets, to put in beside those of the rows.
+    """
+
+    def __init__(
+        self, rows: Sequence[Labelled], rng: random.Random, brands: Sequence[str] = ()
+    ) -> None:
+        self._brands = list(brands)
         self._rows = [row for row in rows if row.pieces]
         self._rng = rng
         self._values: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -62,7 +71,13 @@ class Recombiner:
     def _value(self, row: Labelled, piece: Piece) -> str:
         chance = self._rng.random()
         if chance < _EXCHANGED:
+            if piece.label == "brand" and self._brands and self._rng.random() < _OTHER_BRAND:
+                return _cased(self._rng.choice(self._brands), row.value(piece))
             return self._rng.choice(self._values[self._shelf(row), piece.label])
         if chance < _EXCHANGED + _LEFT_OUT and piece.label not in ("product_type", "brand"):
             return ""
         return row.value(piece)
+
+
+def _cased(brand: str, like: str) -> str:
+    return title_case(brand) if like[:1].isupper() else brand

@@ -7,14 +7,14 @@ from models_onnx.errors import ShapeError
 from models_onnx.served import Served
 from models_onnx.spans import Tagged, Text
 from models_onnx.tagging.decode import check_labels, decode_spans
+from models_onnx.tagging.path import PathFinder
 from models_onnx.tokens import Encoded, Tokens
 from models_onnx.workers import Row, Runs, Workers
 
-OUTPUTS = ("tags", "confidence", "type", "type_confidence")
-"""Needed of the graph: uint8 and float32, [texts, tokens] each; of a bundle that types texts also
-int32 and float32, [texts] each; others are not looked at."""
+OUTPUTS = ("chances", "type", "type_confidence")
+"""Needed of the graph: float32 [texts, tokens, labels]; of a bundle that types texts also int32 and
+float32, [texts] each; others are not looked at."""
 
-_OUTSIDE = 0
 _PROBE = Text("black leather shoes for men, size 8", "title")
 
 
@@ -37,6 +37,7 @@ class Tagger(Served):
         super().__init__(bundle, session)
         self._labels = bundle.manifest.labels
         check_labels(self._labels)
+        self._path = PathFinder(self._labels)
         self._min_score = bundle.threshold("min_score")
         self._types = bundle.types()
         self._min_type_score = bundle.threshold("min_type_score") if self._types else 1.0
@@ -47,7 +48,7 @@ class Tagger(Served):
             session,
             probe=probe,
             pad=self._tokens.pad,
-            outputs=OUTPUTS if self._types else OUTPUTS[:2],
+            outputs=OUTPUTS if self._types else OUTPUTS[:1],
             longest=longest,
             threads=threads,
         )
@@ -64,14 +65,18 @@ class Tagger(Served):
     def _read(self, text: Text, encoded: Encoded, row: Row | None) -> Tagged:
         if row is None or not encoded.words:
             return Tagged()
-        tags, scores = row[0].tolist(), row[1].tolist()
-        first = [word[0] for word in encoded.words]
+        chances = row[0][[word[0] for word in encoded.words]]
+        if chances.shape[1:] != (len(self._labels),):
+            raise ShapeError(
+                f"the model gives chances {row[0].shape}, but bundle.toml has {len(self._labels)} "
+                "labels: they are from different exports; fetch the bundle again"
+            )
+        tags = self._path.best(chances)
         spans = decode_spans(
             text.text,
             [word[1:] for word in encoded.words],
-            # Of no numbers the largest has no place: CUDA then tells 255 (onnxruntime #31161).
-            [tags[place] if scores[place] == scores[place] else _OUTSIDE for place in first],
-            [scores[place] for place in first],
+            tags,
+            chances[range(len(tags)), tags].tolist(),
             self._labels,
             min_score=self._min_score,
         )
@@ -80,7 +85,7 @@ class Tagger(Served):
     def _type(self, row: Row) -> tuple[str, float]:
         if not self._types:
             return "", 0.0
-        column, score = int(row[2]), float(row[3])
+        column, score = int(row[1]), float(row[2])
         if not 0 <= column < len(self._types):
             raise ShapeError(f"type {column}, but the bundle has {len(self._types)}: fetch it anew")
         if not self._types[column] or not score >= self._min_type_score:

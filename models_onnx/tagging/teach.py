@@ -100,7 +100,7 @@ def train(chair: Chair, corpus: data.Corpus, *, epochs: int = EPOCHS, seed: int 
     fill(model.encoder, source.weights, range(words))
     rng = np.random.default_rng(seed)
     desk = Desk(tokens, slugs, rng)
-    size = 32
+    size = 64
     steps = epochs * (len(_rows(chair, corpus, 1)) // size)
     log.info("teacher %s: %d steps", chair.name, steps)
     fit(
@@ -109,7 +109,7 @@ def train(chair: Chair, corpus: data.Corpus, *, epochs: int = EPOCHS, seed: int 
             [desk.lesson(row) for row in _rows(chair, corpus, number)]
             for number in range(1, epochs + 1)
         ),
-        Plan(steps, rate=2e-4, above=4, decay=0.9, size=size, warm_up=0.08, seed=seed),
+        Plan(steps, rate=3e-4, above=4, decay=0.9, size=size, warm_up=0.08, seed=seed),
         lambda lessons: loss_of(model, lessons, vocabulary.mask_id(tokenizer), rng),
         lambda lesson: len(lesson.ids),
     )

@@ -52,14 +52,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     teachers: tuple[Chair, ...] = teach.CHAIRS
     teacher_epochs: int = teach.EPOCHS
-    epochs: int = 10
-    layers: int = 3
+    epochs: int = 12
+    layers: int = 5
     recombined: dict[str, int] = msgspec.field(
-        default_factory=lambda: {"query-ner": 40_000, "oa-mine": 16_000}
+        default_factory=lambda: {"query-ner": 40_000, "oa-mine": 24_000}
     )
     unlabelled: int = 6_000
     an_epoch: int = 20_000
-    rate: float = 6e-4
+    rate: float = 5e-4
     size: int = 64
     seed: int = 0
 
@@ -82,7 +82,7 @@ def more_texts(corpus: data.Corpus, folder: Path, recipe: Recipe) -> list[Labell
     rng = random.Random(recipe.seed)  # noqa: S311 - training data, not secrets
     rows = unlabelled.read(folder, most=recipe.unlabelled, seed=recipe.seed)
     for source, count in recipe.recombined.items():
-        rows += Recombiner(corpus.train[source], rng).make(count)
+        rows += Recombiner(corpus.train[source], rng, corpus.brands).make(count)
     return [msgspec.structs.replace(row, doubt=1.0) for row in rows]
 
 
@@ -112,6 +112,7 @@ def train(
     slugs = corpus.table.slugs()
     model = TaggerModel(len(kept), recipe.layers, len(bio_labels()), len(slugs))
     fill(model.encoder, source.weights, kept)
+    model.encoder.round_words()
     mask_id = vocabulary.mask_id(Tokenizer.from_str(tokenizer))
     rng = np.random.default_rng(recipe.seed)
     said = teach.soften(teachers, *_asked(corpus, extra)) if teachers else {}

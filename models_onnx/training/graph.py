@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from models_onnx import graphs, smoothing
+from models_onnx import graphs, smoothing, word_table
 from models_onnx.batching import Ids, alone, arrays
 from models_onnx.runtime import INPUTS
 from models_onnx.tokens import Encoded
@@ -107,7 +107,9 @@ class Graph:
 def save_int8(
     model: Any, path: Path, *, keep: Sequence[str] = ("raw",), texts: Sequence[Encoded] = ()
 ) -> None:
-    """Write `model` with int8 weights per channel, for the CPU; the nodes in `keep` stay fp32.
+    """Write `model` with int8 weights per channel and words in four bits, for the CPU.
+
+    The nodes in `keep` stay fp32.
 
     With `texts` (some hundred like those to come) activations are evened out before.
     """
@@ -122,11 +124,12 @@ def save_int8(
             per_channel=True,
             reduce_range=False,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=list(keep),
+            nodes_to_exclude=[*keep, "embedded"],
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
         )
     made = onnx.load(path)
     graphs.split_norms(made)
+    word_table.split(made)
     onnx.save(made, path)
 
 

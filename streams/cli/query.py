@@ -1,9 +1,10 @@
-"""`cartograph query node|neighbors|fact|why|intents`: ask the graph from the command line.
+"""`cartograph query node|neighbors|facts|fact|why|intents`: ask the graph from the command line.
 
 Asks the `cartograph serve` of this data folder if one runs, else reads the topic itself.
 """
 
 import contextlib
+import heapq
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
@@ -14,6 +15,7 @@ from streams.cli.setup import address_of
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
 from streams.serve.answers import IntentsAnswer, NeighborsAnswer, NodeAnswer, WhyAnswer
 from streams.serve.ask import Asked, asking
+from topology.facts import Fact
 
 query = group("Ask the graph: nodes, neighbours, facts, why, and intents of a query.")
 
@@ -74,6 +76,22 @@ def query_neighbors(
             cursor=cursor,
         )
     show(found, as_json=as_json, text=lambda: _print_neighbors(found))
+
+
+@query.command("facts")
+@told
+def query_facts(
+    relation: Annotated[str, typer.Option(help="Of this relation alone.")] = "",
+    status: Which = Status.accepted,
+    by: Annotated[str, typer.Option(help="The count that puts facts first: products.")] = "",
+    limit: Limit = 50,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Facts of a relation and a status, those with the highest count first, else by id."""
+    with _graph() as graph:
+        told_of = graph.facts(relation, status.value)
+        found = heapq.nsmallest(limit, told_of, key=lambda fact: (-fact.counts.get(by, 0), fact.id))
+    show(found, as_json=as_json, text=lambda: _print_facts(found))
 
 
 @query.command("fact")
@@ -149,6 +167,12 @@ def _print_neighbors(found: NeighborsAnswer) -> None:
         say("none with this status, relation and score")
     if found.next:
         say(f"more: --cursor {found.next}")
+
+
+def _print_facts(found: list[Fact]) -> None:
+    for fact in found:
+        say(f"{fact.id}  {fact.head} --{fact.relation}--> {fact.tail}")
+        say(f"      {fact.status}, score {fact.score:.2f}: {fact.reason}")
 
 
 def _print_why(found: WhyAnswer) -> None:

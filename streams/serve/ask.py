@@ -65,8 +65,8 @@ class Asked(Protocol):
 
     def intents(self, query: str, limit: int) -> IntentsAnswer: ...
 
-    def facts(self) -> Iterator[Fact]:
-        """Every fact, whatever its status, by id."""
+    def facts(self, relation: str = "", status: Wanted = "all") -> Iterator[Fact]:
+        """Every fact, of one relation and status where one is given, by id."""
         ...
 
 
@@ -149,10 +149,12 @@ class Local:
             tagger.close()
         return intents_answer(self._reader, self._ontology, reading, limit=limit)
 
-    def facts(self) -> Iterator[Fact]:
+    def facts(self, relation: str = "", status: Wanted = "all") -> Iterator[Fact]:
         cursor: str | None = ""
         while cursor is not None:
-            page = lookup.facts_page(self._reader, wanted="all", limit=_PAGE, cursor=cursor)
+            page = lookup.facts_page(
+                self._reader, relation=relation, wanted=status, limit=_PAGE, cursor=cursor
+            )
             yield from page.facts
             cursor = page.next
 
@@ -179,12 +181,11 @@ class Remote:
     def intents(self, query: str, limit: int) -> IntentsAnswer:
         return running.ask(self._at, IntentsAnswer, "v1", "intents", q=query, limit=limit)
 
-    def facts(self) -> Iterator[Fact]:
+    def facts(self, relation: str = "", status: Wanted = "all") -> Iterator[Fact]:
         cursor: str | None = ""
+        asked = {"relation": relation, "status": status, "limit": _PAGE}
         while cursor is not None:
-            page = running.ask(
-                self._at, FactsAnswer, "v1", "facts", status="all", limit=_PAGE, cursor=cursor
-            )
+            page = running.ask(self._at, FactsAnswer, "v1", "facts", **asked, cursor=cursor)
             yield from page.facts
             cursor = page.next
 

@@ -16,6 +16,8 @@ _COUNTS: Final = {
     "value": "{n:,}: purchases of the type with this value",
     "together": "{n:,}: co-purchases in all",
     "bought": "{n:,}: purchases",
+    "products": "{n:,}: products whose titles name it",
+    "in_line": "{n:,}: of these, products that count as the type proposed, or as one below it",
 }
 
 

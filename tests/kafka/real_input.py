@@ -6,7 +6,8 @@ The files are those of the folder `data` in CARTOGRAPH_SHARED (else `shared` bes
 Each set is a graph of its own. Prints speed, facts by relation and status, dead letters, what was
 late, capped or waits, RSS of every process, the sums of rule 8, and facts drawn at random with
 their evidence; the same stands in `.cartograph/bench/real-input.json`. Exit code 1 if a sum is
-wrong.
+wrong. With `--facts FOLDER` all facts are kept there for `sampled_facts`; with `--bundles FOLDER`
+the models are those of its folders `tagging`, `cleaning` and `synonyms`, where it has them.
 """
 
 import argparse
@@ -28,13 +29,15 @@ from streams import demo, sources
 from streams.broker import process
 from streams.cli.state import digested, folders, opened
 from streams.errors import CartographError
+from streams.models import TASKS
 from streams.play import CATALOG, EVENTS, Played, TopicKind, format_of, open_play
 from streams.playing import Producing
 from streams.settings import Settings
 from streams.sources.said import RawProduct
 from streams.status import Status
+from tests.kafka import kept_facts
 from tests.kafka.counts import Books, at_rest, keep_books
-from topology.facts import Fact, decode_fact
+from topology.facts import Fact, decode_fact, product_node
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph
 
@@ -227,23 +230,30 @@ def facts_of(settings: Settings) -> Iterator[Fact]:
             yield from map(decode_fact, Graph(store).facts())
 
 
-def noted(records: Iterator[Played], form: str, titles: dict[str, str]) -> Iterator[Played]:
-    """The records; titles of products on the way are put into `titles`."""
+def noted(
+    records: Iterator[Played], form: str, products: dict[str, RawProduct]
+) -> Iterator[Played]:
+    """The records; products with a title on the way are put into `products`, by node."""
     source = sources.find(form)
     for record in records:
         if record.kind == CATALOG:
             for said in source.read(record.value):
                 if isinstance(said, RawProduct) and said.title:
-                    titles[f"product:{said.id}"] = said.title
+                    products[product_node(said.id)] = said
         yield record
 
 
 def result_of(
-    name: str, data: Path, limit: int | None, seed: int, changes: dict[str, object]
+    name: str,
+    data: Path,
+    limit: int | None,
+    seed: int,
+    changes: dict[str, object],
+    facts_folder: Path | None,
 ) -> Result:
     """Run a set on a broker of its own."""
     began = time.monotonic()
-    files, titles = SETS[name], dict[str, str]()
+    files, products = SETS[name], dict[str, RawProduct]()
     told = [began]
 
     def say(line: str) -> None:
@@ -257,7 +267,7 @@ def result_of(
     ):
         settings = settings_of(broker.address, Path(tmp), name, **changes)
         records = open_play(files.form, [data / files.file], limit=limit)
-        played = noted(records, format_of(files.form).catalog, titles)
+        played = noted(records, format_of(files.form).catalog, products)
         ran = asyncio.run(run(settings, played, broker.pid, say))
         counts: dict[str, dict[str, int]] = {}
         draw = Draw(seed)
@@ -266,6 +276,9 @@ def result_of(
             of_one[fact.status] = of_one.get(fact.status, 0) + 1
             draw.add(f"{fact.relation} {fact.status}", fact)
             draw.add(fact.status, fact)
+        if facts_folder is not None:
+            path = kept_facts.file_of(facts_folder, name)
+            kept_facts.keep(path, products, facts_of(settings))
         digest = digested(settings).digest
     seconds, books = ran.steps.seconds, ran.books
     return Result(
@@ -283,12 +296,29 @@ def result_of(
         books=[(each.stage, each.topic, each.records, each.ended) for each in books.books],
         wrong=books.wrong,
         digest=digest,
-        seen={kind: [_seen(each, titles) for each in found] for kind, found in draw.found.items()},
+        seen={
+            kind: [_seen(each, products) for each in found] for kind, found in draw.found.items()
+        },
     )
 
 
-def _seen(fact: Fact, titles: dict[str, str]) -> Seen:
-    return Seen(fact, titles.get(fact.head, ""), titles.get(fact.tail, ""))
+def _seen(fact: Fact, products: dict[str, RawProduct]) -> Seen:
+    head, tail = products.get(fact.head), products.get(fact.tail)
+    return Seen(fact, head.title if head else "", tail.title if tail else "")
+
+
+def models_of(folder: Path | None) -> dict[str, object]:
+    """Settings that name the bundles of a folder.
+
+    Raises:
+        CartographError: there are none in it.
+    """
+    if folder is None:
+        return {}
+    found = {task: folder / task for task in TASKS if (folder / task / "bundle.toml").is_file()}
+    if not found:
+        raise CartographError(f"no bundle in {folder}: name the folder above {', '.join(TASKS)}")
+    return {f"{task}_bundle": path for task, path in found.items()}
 
 
 def show(name: str, result: Result) -> None:
@@ -328,16 +358,20 @@ def main() -> int:
     parser.add_argument("--set", default="all", choices=[*SETS, "all"])
     parser.add_argument("--limit", type=int, help="at most so many records of each file")
     parser.add_argument("--flush-records", type=int, help="another value of that setting")
+    parser.add_argument("--bundles", type=Path, help="folder of the models; else those shipped")
+    parser.add_argument("--facts", type=Path, help="folder in which all facts are kept")
     parser.add_argument("--seed", type=int, default=1, help="of the facts drawn")
     args = parser.parse_args()
     data = shared()
-    changes = {"flush_records": args.flush_records} if args.flush_records else {}
+    changes = models_of(args.bundles)
+    if args.flush_records:
+        changes["flush_records"] = args.flush_records
     results: dict[str, Result] = {}
     if RESULTS.exists():
         results = msgspec.json.decode(RESULTS.read_bytes(), type=dict[str, Result])
     wrong = False
     for name in SETS if args.set == "all" else [args.set]:
-        results[name] = result_of(name, data, args.limit, args.seed, changes)
+        results[name] = result_of(name, data, args.limit, args.seed, changes, args.facts)
         show(name, results[name])
         wrong = wrong or bool(results[name].wrong)
         RESULTS.parent.mkdir(parents=True, exist_ok=True)

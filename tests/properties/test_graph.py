@@ -38,6 +38,7 @@ VALUES = [b"value:color/red", b"value:feature/waterproof"]
 INTENTS = [(b"used_for_aud", b"intent:audience/nurse"), (b"xWant", b"intent:activity/hike")]
 PRODUCTS = [b"product:1", b"product:2", b"product:3"]
 BRANDS = ["nordwind", "nordwint", "nord wind", "nordwind 2", "nordwinds", "seaside"]
+PHRASES = [b"value:product_type/" + name for name in (b"travel-mug", b"zorb")]
 COUNTS = [0, 0, 1, 2, 3, 5, 20, 63, 64, 65, 200, 1000]
 
 
@@ -60,6 +61,9 @@ def keys() -> list[tuple[bytes, ...]]:
             ]
             for brand in (b"value:brand/nordwind", b"value:brand/seaside"):
                 found.append((product, b"f", b"has_attribute:brand", brand, source))
+    for phrase in PHRASES:
+        for kind in (b"type:shoes", b"type:mug", b"type:running-shoes", b"type:unknown"):
+            found.append((b"attr:product_type", b"k", phrase, kind))
     found += [(b"attr:brand", b"u", b"value:brand/" + b.replace(" ", "-").encode()) for b in BRANDS]
     return found
 
@@ -69,6 +73,8 @@ KEYS = keys()
 
 def payload_of(key: tuple[bytes, ...], rng: Random) -> bytes:
     match key[1]:
+        case b"k":
+            return encode(Why((), (rng.choice(["product:1", "product:2"]),), ("tagging@1",)))
         case b"x":
             queries = tuple(rng.sample(["a", "b", "c", "d"], 2))
             products = tuple(rng.sample(["product:1", "product:2"], rng.randrange(1, 3)))
@@ -116,7 +122,7 @@ class Oracle:
     def __init__(self, sent: Iterable[Tell]) -> None:
         self.sums: Sums = defaultdict(dict)
         for (_, key), (n, payloads) in left(sent).items():
-            if key[1] in (b"f", b"u"):
+            if key[1] in (b"f", b"u", b"k"):
                 self.sums[key][0] = n, payloads
             else:
                 self.sums[key[:-1]][int(key[-1])] = n, payloads
@@ -124,6 +130,7 @@ class Oracle:
         self.concepts()
         self.co_purchases()
         self.claims()
+        self.phrases()
         self.synonyms()
 
     def total(self, *key: bytes) -> int:
@@ -265,6 +272,39 @@ class Oracle:
                     0,
                     Evidence(fields=tuple(sorted(fields)), bundles=("c@1",)),
                 )
+
+    def phrases(self) -> None:
+        kinds: dict[bytes, dict[str, int]] = defaultdict(dict)
+        seen: dict[bytes, set[str]] = defaultdict(set)
+        for key, weeks in self.sums.items():
+            if key[1] == b"k":
+                kinds[key[2]][key[3].decode()] = weeks[0][0]
+                for payload in weeks[0][1]:
+                    seen[key[2]].update(decode_why(payload).products)
+        for phrase, told in kinds.items():
+            n, parent = sum(told.values()), "type:unknown"
+            if n < SETTINGS.type_support:
+                continue
+            known = sorted((-m, kind) for kind, m in told.items() if kind != "type:unknown")
+            if phrase.endswith(b"mug"):
+                parent = "type:mug"
+            elif known:
+                parent = known[0][1]
+            below = {parent, "type:running-shoes" if parent == "type:shoes" else parent}
+            in_line = sum(m for kind, m in told.items() if kind in below - {"type:unknown"})
+            reason = f"the ontology lacks this product type: {n:,} products"
+            of_it = f"{in_line:,} of them of the type proposed above it"
+            reason += ", none of a known type" if parent == "type:unknown" else f", {of_it}"
+            name = fact_id(phrase.decode(), "is_a", parent)
+            self.facts[name] = Fact(
+                name, phrase.decode(), "is_a", parent, "held", round(in_line / n, 4), reason,
+                {"products": n, "in_line": in_line}, ("text",), 0, 0,
+                Evidence(
+                    fields=("title",),
+                    bundles=("tagging@1",),
+                    products=tuple(sorted(seen[phrase])),
+                ),
+            )  # fmt: skip
 
     def synonyms(self) -> None:
         blocks: dict[str, list[tuple[bytes, str]]] = defaultdict(list)

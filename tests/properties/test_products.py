@@ -22,7 +22,24 @@ from tests.one_partition import OnePartition, Tell, Totals, left, small_ontology
 ONTOLOGY = small_ontology()
 SETTINGS = ProductSettings(max_distance=2, floor=3, tagging_bundle="t", cleaning_bundle="c")
 PRODUCTS = [b"p1", b"p1", b"p 2", b"p3", b"p4", b"p5"]
-TITLES = ["", "red slip resistant shoes", "Running shoes, blue", "mug green", "waterproof boots"]
+TITLES = [
+    "",
+    "red slip resistant shoes",
+    "Running shoes, blue",
+    "mug green",
+    "waterproof boots",
+    "Travel mugs, red",
+    "zorbs",
+    "zorb and travel mug",
+]
+TYPE_NAMES = {
+    "fashion": "fashion",
+    "shoes": "shoe",
+    "running-shoes": "running-shoe",
+    "boots": "boot",
+    "kitchen": "kitchen",
+    "mug": "mug",
+}
 CATEGORIES = [(), ("Fashion",), ("Fashion", "Footwear"), ("Kitchen", "Mug")]
 ATTRIBUTES = [
     {},
@@ -160,10 +177,17 @@ class Oracle:
             return
         for triple, claimed in self.read[product].claims.items():
             self.add("claims", node(product), "f", *triple, n=1, payload=encode(claimed))
-        for value in self.read[product].reading.used:
+        reading = self.read[product].reading
+        own_type = [f"value:product_type/{TYPE_NAMES[reading.type]}"] if reading.type else []
+        for value in {*reading.used, *reading.phrases, *own_type}:
             attribute, text = value.removeprefix("value:").split("/")
             text = text.replace("-", " ")
             self.add("claims", f"attr:{attribute}", "u", value, n=1, payload=text.encode())
+        for phrase in reading.phrases:
+            parts = "attr:product_type", "k", phrase, f"type:{reading.type or 'unknown'}"
+            self.add("claims", *parts, n=1)
+            name = "claims", join(*(part.encode() for part in parts))
+            self.behind.setdefault(name, (set(), set()))[1].add(node(product))
 
     def concepts(self, product: bytes) -> Iterator[tuple[str, str]]:
         reading = self.reading(product)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from random import Random
 
 from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
@@ -40,6 +40,7 @@ from tests.simulation.world import Models, Part, World
 from topology.facts import SAME_AS, decode_fact
 from topology.graph import Graph
 from topology.ontology import Ontology, default_ontology
+from topology.phrases import is_known
 from topology.scoring import ScoringSettings
 
 PARTITIONS = 2
@@ -48,38 +49,41 @@ DAY_MS = 1_440 * MINUTE_MS
 START_MS = 1_741_564_800_000  # a Monday
 WINDOWS = WindowSettings(keep_ms=5 * DAY_MS, minute_events=3, basket=3, cache_shoppers=2)
 # Everything is a fact at once, so that small worlds have some.
-SCORING = ScoringSettings(z=0.5, floor=0.5, min_support=1.0, min_products=1)
+SCORING = ScoringSettings(z=0.5, floor=0.5, min_support=1.0, min_products=1, type_support=1)
 LEXICON = {
-    "product_type": ("shoes", "socks", "running shoes"),
+    "product_type": ("shoes", "socks", "running shoes", "gum shoes", "gumshoes", "zorbs"),
     "color": ("red", "blue"),
     "feature": ("waterproof",),
     "audience": ("nurses", "men"),
     "brand": ("nordwind", "nord wind", "nordwinds"),
-    "material": ("rubber", "caoutchouc", "gum"),
+    "material": ("rubber", "caoutchouc", "latex"),
 }
-# What the next bundles know: other values, another type, another intent.
+# What the next bundles know: other values, another type, another intent, no "gum shoes".
 NEXT_LEXICON = {
     **LEXICON,
-    "product_type": ("shoes", "running shoes"),
+    "product_type": ("shoes", "running shoes", "gumshoes", "zorbs"),
     "color": ("red",),
     "audience": ("nurses",),
 }
 QUERIES = ("red shoes for nurses", "shoes for nurses", "waterproof shoes", "socks for men", "gift")
 TITLES = (
-    "Red gum Shoes",
+    "Red latex Shoes",
     "Blue caoutchouc Socks",
     "waterproof running shoes",
     "red waterproof shoes",
     "Nordwind rubber shoes",
-    "nord wind gum socks",
+    "nord wind latex socks",
     "blue caoutchouc Nordwinds shoes",
+    "gum shoes",
+    "red Gumshoes",
+    "blue zorb zorbs",
     "thing",
     "",
 )
 SETS = {"rubber": frozenset({"rubber", "caoutchouc"}), "hue": frozenset({"red", "blue"})}
 NEXT_SETS = {
-    "rubber": frozenset({"caoutchouc", "gum"}),
-    "sap": frozenset({"gum", "rubber"}),
+    "rubber": frozenset({"caoutchouc", "latex"}),
+    "sap": frozenset({"latex", "rubber"}),
 }
 MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON), FakeMatcher(sets=SETS))
 NEXT = Models(
@@ -302,12 +306,13 @@ def _same_as(world: World) -> dict[tuple[str, str], str]:
     """Pairs of values and what the next matcher says of them, by brute force from the totals."""
     used: dict[bytes, list[str]] = {}
     for key, n, _ in world.owners_of["graph", 0].owner.inbox.scan("claims", b"attr:"):
-        owner, kind, value = key.split(b"\0")
-        if kind == USED_BY and n:
-            used.setdefault(owner, []).append(value.decode())
+        owner, kind, *rest = key.split(b"\0")
+        if kind == USED_BY and len(rest) == 1 and n:
+            used.setdefault(owner, []).append(rest[0].decode())
     found: dict[tuple[str, str], str] = {}
+    is_name = partial(is_known, ontology())
     for values in used.values():
-        found |= judged_pairs(values, NEXT.matcher, SCORING)
+        found |= judged_pairs(values, NEXT.matcher, SCORING, is_name)
     return found
 
 

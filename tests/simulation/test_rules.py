@@ -7,11 +7,13 @@ from functools import cache
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from streams.graph_senses import Meanings
 from streams.inbox import Inbox
 from streams.outbox import Outbox
 from streams.owner import Owner
+from streams.product_values import Values
 from streams.products import Products
 from streams.shoppers import Shoppers
 from tests.simulation.cases import Case, expected, make_case
@@ -155,6 +157,16 @@ def what_is_sent_is_written_first(patch):
 @broken
 def the_catalog_record_of_the_newest_position_counts(patch):
     patch.setattr(Products, "_newest", lambda self, product: None)
+
+
+@broken
+def another_title_takes_the_phrases_of_the_one_before_back(patch):
+    move = Values.move
+    patch.setattr(
+        Values,
+        "move",
+        lambda self, node, old, new: move(self, node, replace(old, phrases=()), new),
+    )
 
 
 @broken

@@ -52,9 +52,15 @@ def test_a_span_starts_at_each_b_and_at_each_i_that_follows_nothing_of_its_label
     assert len(spans) == starts
 
 
-def test_the_lowest_word_score_is_the_spans():
+def test_the_geometric_mean_of_its_words_scores_is_the_spans():
     (span,) = decode(["O", "B-color", "I-color", "O"])
-    assert (span.start, span.end, span.label, span.score) == (5, 14, "color", 0.7)
+    assert (span.start, span.end, span.label) == (5, 14, "color")
+    assert span.score == pytest.approx(math.sqrt(0.8 * 0.7), abs=1e-4)
+
+
+def test_a_word_of_no_chance_is_a_score_near_zero_and_no_error():
+    (span,) = decode(["O", "B-color", "O", "O"], [0.9, 0.0, 0.9, 0.9])
+    assert span.score == 0
 
 
 def test_i_after_o_and_after_another_label_opens_a_span():
@@ -75,6 +81,13 @@ def test_a_score_that_is_no_number_drops_its_span(place):
     scores = [0.9] * 4
     scores[place] = math.nan
     assert not decode(["O", "B-color", "I-color", "O"], scores)
+
+
+def test_a_value_does_not_end_with_a_comma_or_a_dash():
+    (span,) = decode_spans("red, ", [(0, 4)], [1], [1.0], BIO)
+    assert (span.text, span.start, span.end) == ("red", 0, 3)
+    (span,) = decode_spans("2 oz -", [(0, 1), (2, 4), (5, 6)], [1, 2, 2], [1.0] * 3, BIO)
+    assert (span.text, span.end) == ("2 oz", 4)
 
 
 def test_punctuation_alone_is_no_value():

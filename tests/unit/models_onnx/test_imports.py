@@ -14,6 +14,7 @@ TRAINING = {
     "export.py",
     "graphs.py",
     "smoothing.py",
+    "word_table.py",
     "lessons.py",
     "teach.py",
     "model.py",

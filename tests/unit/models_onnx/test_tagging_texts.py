@@ -52,6 +52,13 @@ def test_a_title_takes_values_of_its_own_product_type_alone():
     assert not any("Bold" in text and "Tea" in text for text in made)
 
 
+def test_brands_of_other_sets_come_into_titles_written_as_brands_are_there():
+    made = [t.text for t in Recombiner(TITLES, random.Random(2), ["sun bum"]).make(300)]
+    assert any(text.startswith("Sun Bum Tea") for text in made)
+    assert any(text.startswith("Zed Tea") for text in made)
+    assert not any("sun bum" in text for text in made)
+
+
 @pytest.mark.parametrize(
     ("pieces", "doubt", "node"),
     [

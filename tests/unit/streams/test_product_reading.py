@@ -101,6 +101,54 @@ def test_a_type_that_only_the_title_names_does_not_count_when_rejected():
     assert reading("boots", "Footwear", spans=spans, verdicts=verdicts).reading.type == "shoes"
 
 
+def test_what_a_title_calls_a_type_that_the_ontology_lacks_is_a_phrase():
+    spans = {"Travel Mugs": "product_type", "zorb": "product_type", "red": "color"}
+    found = reading("Travel Mugs and a red zorb", spans=spans)
+    assert found.reading.phrases == ("value:product_type/travel-mug", "value:product_type/zorb")
+    assert found.reading.type == "mug"  # it counts as what is above it all the same
+    assert found.reading.name == "value:product_type/mug"
+    assert found.reading.used == ("value:color/red",)
+    assert not [tail for _, tail, _ in found.claims if tail.startswith("value:product_type")]
+
+
+@pytest.mark.parametrize(
+    ("title", "parts", "names"),
+    [
+        ("Red Ankle Boots A7", ("Ankle", "Boots"), ["ankle-boot"]),
+        ("ankle-boots", ("ankle", "boots"), ["ankle-boot"]),
+        ("running shoes", ("running", "shoes"), []),  # together they are a name of the ontology's
+        ("zorb, gadget", ("zorb", "gadget"), ["gadget", "zorb"]),
+        ("zorb for gadget", ("zorb", "gadget"), ["gadget", "zorb"]),
+        ("one two three four five", ("one two", "three four", "five"), []),
+    ],
+)
+def test_spans_without_a_word_between_them_are_one_name(title, parts, names):
+    found = reading(title, spans=dict.fromkeys(parts, "product_type"))
+    assert found.reading.phrases == tuple(f"value:product_type/{name}" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("title", "spans", "verdicts"),
+    [
+        ("shoes", {"shoes": "product_type"}, {}),
+        ("Footwear", {"Footwear": "product_type"}, {}),
+        ("zorb", {"zorb": "brand"}, {}),
+        ("zorb", {}, {}),
+        ("N/A", {"N/A": "product_type"}, {}),
+        ("1234", {"1234": "product_type"}, {}),
+        # The cleaner does not believe that it is a mug.
+        ("zorb mug", {"zorb mug": "product_type"}, {("product_type", "zorb mug"): "rejected"}),
+        (
+            "zorb mug",
+            dict.fromkeys(("zorb", "mug"), "product_type"),
+            {("product_type", "mug"): "rejected"},
+        ),
+    ],
+)
+def test_what_is_known_or_no_type_is_no_phrase(title, spans, verdicts):
+    assert reading(title, spans=spans, verdicts=verdicts).reading.phrases == ()
+
+
 def test_of_several_types_in_a_title_the_one_on_the_catalogs_line_counts():
     spans = {"mug": "product_type", "boots": "product_type"}
     assert reading("mug boots", spans=spans).reading.type == "mug"

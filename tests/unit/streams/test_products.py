@@ -5,7 +5,7 @@ import pytest
 
 from streams.errors import StateError
 from streams.events import Product, encode_product
-from streams.messages import Asked, Together, With, decode_why, decode_with, encode
+from streams.messages import Asked, Together, Why, With, decode_why, decode_with, encode, is_key
 from streams.outcomes import DEAD_LETTER, DUPLICATE, STALE, USED
 from streams.products import ProductSettings, build_products
 from streams.wire import join, split
@@ -90,6 +90,48 @@ def test_a_new_title_takes_the_old_ones_claims_back():
     assert shop.claims("type:mug", "n") == {("02000",): 5}
     assert shop.claims("attr:color", "u") == {("value:color/green",): 1}
     assert shop.payload("attr:color", "u", "value:color/green") == b"green"
+
+
+def test_what_titles_call_a_type_that_the_ontology_lacks_is_told_with_the_type_they_count_as():
+    shop = Shop()
+    shop.record("red travel mugs", 1)
+    shop.record("Zorb and travel mug", 1, "p2", category=("Footwear",))
+    shop.record("zorbs", 1, "p3")
+    mug, zorb = "value:product_type/travel-mug", "value:product_type/zorb"
+    assert shop.claims("attr:product_type", "k") == {
+        (mug, "type:mug"): 1,
+        (mug, "type:shoes"): 1,
+        (zorb, "type:shoes"): 1,
+        (zorb, "type:unknown"): 1,
+    }
+    assert shop.claims("attr:product_type", "u") == {
+        (mug,): 2,
+        (zorb,): 2,
+        ("value:product_type/mug",): 1,  # the types that the products count as
+        ("value:product_type/shoe",): 1,
+    }
+    assert shop.payload("attr:product_type", "u", mug) == b"travel mug"
+    assert all(is_key(topic, key) for topic, key in shop.stage.told())
+    assert not is_key("claims", b"attr:color\0k\0value:color/red\0type:mug")
+    sample = decode_why(shop.payload("attr:product_type", "k", mug, "type:shoes"))
+    assert sample == Why((), ("product:p2",), ("cleaning@1", "tagging@1"))
+
+
+def test_another_title_another_type_and_no_record_take_a_phrase_back():
+    shop = Shop()
+    mug = "value:product_type/travel-mug"
+    shop.record("travel mug", 1)
+    shop.record("travel mug", 1, "p2")
+    assert shop.claims("attr:product_type", "k") == {(mug, "type:mug"): 2}
+    shop.record("travel mug", 2, category=("Footwear",))
+    assert shop.claims("attr:product_type", "k") == {(mug, "type:mug"): 1, (mug, "type:shoes"): 1}
+    sample = decode_why(shop.payload("attr:product_type", "k", mug, "type:mug"))
+    assert sample.products == ("product:p2",)
+    shop.record("red mug", 3)
+    assert shop.claims("attr:product_type", "k") == {(mug, "type:mug"): 1}
+    shop.record("", 4, "p2", deleted=True)
+    assert shop.claims("attr:product_type", "k") == {}
+    assert shop.claims("attr:product_type", "u") == {("value:product_type/mug",): 1}
 
 
 def test_the_record_with_the_newest_position_counts_not_the_last_to_arrive():

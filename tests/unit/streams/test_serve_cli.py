@@ -34,6 +34,7 @@ def graph(monkeypatch):
     monkeypatch.setattr(cli_graph, "asking", asking)
     monkeypatch.setattr(ask, "ontology_of", lambda settings: small_ontology())
     monkeypatch.setattr(ask, "load_tagger", lambda settings: FakeTagger(LEXICON))
+    return reader
 
 
 def run(*arguments: str, code: int = 0):
@@ -75,6 +76,24 @@ def test_held_facts_are_listed_only_when_they_are_asked_for():
     assert "held" in run("fact", HELD.id).stdout
 
 
+def test_facts_of_a_relation_and_a_status_are_listed_by_a_count(graph, monkeypatch):
+    node = "value:product_type/{}".format
+    new = [
+        a_fact(node(name), "is_a", "type:mug", status=status, counts={"products": n})
+        for name, n, status in (("a", 2, "held"), ("b", 9, "held"), ("c", 12, "rejected"))
+    ]
+    monkeypatch.setattr(ask, "_PAGE", 2)
+    graph.tell(new)
+    held = as_json("facts", "--relation", "is_a", "--status", "held", "--by", "products")
+    assert [each["head"] for each in held] == [node("b"), node("a")]
+    first = as_json("facts", "--status", "all", "--by", "products", "--limit", "1")
+    assert [each["head"] for each in first] == [node("c")]
+    said = run("facts", "--relation", "is_a", "--status", "held").stdout
+    assert f"{new[0].id}  {node('a')} --is_a--> type:mug" in said
+    assert [each["id"] for each in as_json("facts")] == [FACT.id]
+    assert as_json("facts", "--relation", "xWant") == []
+
+
 def test_pages_lead_on():
     page = as_json("neighbors", NURSE, "--limit", "1", "--direction", "in")
     assert page["next"] is None
@@ -88,6 +107,7 @@ def test_pages_lead_on():
         (("node", "value:color/red"), "no fact names value:color/red"),
         (("node", "red"), "a node id is"),
         (("fact", "red"), "no fact id"),
+        (("facts", "--relation", "is a"), "a relation is"),
         (("why", "0" * 32), "there is no fact"),
         (("neighbors", NURSE, "--cursor", "x"), "ask again without `cursor`"),
         (("fact", HELD.id, "--status", "accepted"), "this fact is held"),

@@ -225,3 +225,13 @@ def test_a_phrase_is_a_type_or_reported_as_unknown() -> None:
     assert type_of(O, "Flux Capacitors") == UnknownType("flux capacitor")
     assert type_of(O, "flux-capacitor") == UnknownType("flux capacitor")
     assert type_of(O, "Glasses") == UnknownType("glasses", ("spectacles", "drinking-glasses"))
+
+
+@pytest.mark.parametrize("text", ["60 Hz", "300Mbps", "20 hours", "5W", "1200 dpi", "10 x"])
+def test_a_measure_of_something_else_is_no_size(text):
+    assert value_of(O, "size", text) is None
+
+
+@pytest.mark.parametrize("text", ["8", "10 cm", '15.6"', "queen", "10 x 20 cm", "xl", "8.5 oz"])
+def test_a_size_is_one(text):
+    assert value_of(O, "size", text) is not None

@@ -258,6 +258,7 @@ def test_relations_join_only_what_they_may() -> None:
     assert not O.allows("product", "has_attribute:no_such", "value/no_such")
     assert not O.allows("product", "has_type:color", "type")
     assert not O.allows("type", "no_such", "type")
+    assert O.allows("value/product_type", "is_a", "type")
     assert O.allows_nodes(
         "concept:shoes[feature=slip-resistant]", "used_for_aud", "intent:audience/pregnant-woman"
     )

@@ -205,6 +205,7 @@ def test_only_an_accepted_fact_is_published_for_its_score_alone(score, status):
         {"share_reject": 0.2},
         {"score_steps": 0},
         {"min_products": 4},
+        {"type_support": 0},
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(wrong):
