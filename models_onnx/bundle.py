@@ -3,7 +3,8 @@
     model.onnx      the graph and its weights
     tokenizer.json  vocabulary and rules of the Rust tokenizer
     types.txt       product types that a tagger knows, a slug a line, the first empty: no type
-    scorer.json, lexicon.npz   of synonyms alone: the trees that score a pair, and word relations
+    scorer.json, lexicon.npz   of synonyms alone: the trees that score a pair; relations and sets of
+        words
     bundle.toml     name, version, task, labels, thresholds, sha256 of the files, data, quality
     BUNDLE.md       the same for a reader
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from models_onnx.batching import Ids
 from models_onnx.errors import DeviceError, DeviceMemoryError, InferenceError
-from models_onnx.spans import HELD, Claim, Judged, Span, Tagged, Text, ValuePair
+from models_onnx.spans import HELD, Claim, Judged, Senses, Span, Tagged, Term, Text, ValuePair
 
 Lexicon = Mapping[str, Iterable[str]]
 
@@ -104,16 +104,23 @@ class FakeMatcher:
     """Judges pairs of values by their letters, and never values with other digits the same.
 
     Args:
+        sets: name of a sense -> words that have it; to the judge all words of a set are one, of
+            several sets the first by name.
         accept: share of letters in common from which two values mean the same, 0..1; below half of
             it they do not.
         bundle_id: to answer under.
     """
 
     def __init__(
-        self, *, accept: float = 0.9, bundle_id: str = "synonyms@0.0.0-rules-fake"
+        self,
+        *,
+        accept: float = 0.9,
+        bundle_id: str = "synonyms@0.0.0-rules-fake",
+        sets: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.bundle_id = bundle_id
         self._accept = accept
+        self._sets = dict(sets or {})
 
     def match(self, pairs: Sequence[ValuePair]) -> list[Judged]:
         """One `Judged` for each pair, in the order given."""
@@ -123,17 +130,37 @@ class FakeMatcher:
         """As `match`."""
         return self.match(pairs)
 
+    def senses(self, terms: Sequence[Term]) -> list[Senses]:
+        """One `Senses` for each value, in the order given."""
+        return [
+            Senses(
+                tuple(
+                    name
+                    for name, words in sorted(self._sets.items())
+                    if not words.isdisjoint(_words(term.text))
+                )
+            )
+            for term in terms
+        ]
+
+    async def senses_async(self, terms: Sequence[Term]) -> list[Senses]:
+        """As `senses`."""
+        return self.senses(terms)
+
     def close(self) -> None:
         """Nothing to release."""
 
     def _judge(self, one: str, other: str) -> Judged:
         if re.findall(r"\d+", one) != re.findall(r"\d+", other):
             return Judged(0.0, "rejected")
-        left, right = ("".join(_words(text)) for text in (one, other))
+        left, right = ("".join(map(self._meant, _words(text))) for text in (one, other))
         score = round(SequenceMatcher(None, left, right).ratio(), 4)
         if score >= self._accept:
             return Judged(score, "accepted")
         return Judged(score, "rejected" if score < self._accept / 2 else "held")
+
+    def _meant(self, word: str) -> str:
+        return next((name for name, words in sorted(self._sets.items()) if word in words), word)
 
 
 class FakeSession:

@@ -14,7 +14,7 @@ Kind = Literal["title", "query"]
 Verdict = Literal["accepted", "held", "rejected"]
 
 _VERSION = b"\x01"
-_Answer = TypeVar("_Answer", "Tagged", "Judged")
+_Answer = TypeVar("_Answer", "Tagged", "Judged", "Senses")
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -69,6 +69,21 @@ class ValuePair(msgspec.Struct, frozen=True):
     attribute: str = ""
 
 
+class Term(msgspec.Struct, frozen=True):
+    """A value on its own: what may it stand for?"""
+
+    text: str
+
+
+class Senses(msgspec.Struct, frozen=True, array_like=True):
+    """Names of what a value may stand for: two values that share one may mean the same.
+
+    None for a value that the model cannot tell; names hold no NUL and mean nothing by themselves.
+    """
+
+    names: tuple[str, ...] = ()
+
+
 class TypeAnswer(msgspec.Struct, frozen=True):
     """What kind of thing a text is about: a node of the ontology, its name, and how sure, 0..1."""
 
@@ -114,6 +129,20 @@ def decode_judged(data: bytes) -> Judged:
         CodecError: other bytes, or bytes of another version.
     """
     return _decode(data, Judged)
+
+
+def encode_senses(senses: Senses) -> bytes:
+    """Bytes of `senses` for a cache."""
+    return _VERSION + msgspec.msgpack.encode(senses)
+
+
+def decode_senses(data: bytes) -> Senses:
+    """The `Senses` that `encode_senses` wrote.
+
+    Raises:
+        CodecError: other bytes, or bytes of another version.
+    """
+    return _decode(data, Senses)
 
 
 def _decode(data: bytes, answer: type[_Answer]) -> _Answer:

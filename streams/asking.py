@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from models_onnx.spans import Claim, Judged, Tagged, Text, ValuePair
+from models_onnx.spans import Claim, Judged, Senses, Tagged, Term, Text, ValuePair
 from streams import metrics
 from streams.answers import ANSWERS
 from streams.ports import State
@@ -16,8 +16,8 @@ _REMEMBERED = 100_000
 _AT_ONCE = 512
 """Questions of one call: few enough that a rebalance does not wait long for an answer, and that
 what waits for a model is bounded by this times the partitions of the process."""
-Q = TypeVar("Q", Text, Claim, ValuePair)
-A = TypeVar("A", Tagged, Judged)
+Q = TypeVar("Q", Text, Claim, ValuePair, Term)
+A = TypeVar("A", Tagged, Judged, Senses)
 
 
 def text_key(text: Text, bundle_id: str) -> bytes:
@@ -33,6 +33,11 @@ def claim_key(claim: Claim, bundle_id: str) -> bytes:
 def pair_key(pair: ValuePair, bundle_id: str) -> bytes:
     """Under what a judged pair of values is kept, 16 bytes."""
     return _hashed("p", pair.a, pair.b, pair.attribute, bundle_id)
+
+
+def term_key(term: Term, bundle_id: str) -> bytes:
+    """Under what the senses of a value are kept, 16 bytes."""
+    return _hashed("s", term.text, bundle_id)
 
 
 def _hashed(*parts: str) -> bytes:

@@ -63,7 +63,8 @@ def build_graph(
     Args:
         settings: thresholds.
         ontology: of the graph.
-        synonyms: id of the bundle that judges pairs of values; empty: they are all held.
+        synonyms: id of the bundle that judges pairs of values and says what values may stand for;
+            empty: pairs are all held, and only those spelled alike are found.
     """
     return lambda wiring: GraphStage(wiring, settings, ontology, synonyms)
 
@@ -127,7 +128,7 @@ class GraphStage:
 
     @property
     def outdated(self) -> int:
-        """Pairs of values that another bundle judged than the one that answers now."""
+        """Values that were read, and pairs judged, with another bundle than answers now."""
         return self._same.outdated
 
     def reread(self, limit: int) -> int:
@@ -146,11 +147,11 @@ class GraphStage:
                 changed[key] = change.after
 
     def wants(self) -> Questions:
-        """Pairs of values; all else models have said upstream."""
-        return Questions(pairs=self._same.wants())
+        """Values and pairs of values; all else models have said upstream."""
+        return self._same.wants()
 
     def learn(self, answers: Answers) -> None:
-        self._same.learn(answers.matched)
+        self._same.learn(answers)
 
     def flush(self) -> None:
         changed, self._changed = self._changed, {}

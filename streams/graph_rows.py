@@ -1,9 +1,10 @@
 """What GRAPH adds up of its inbox: one row a key without its week, decoded and kept in memory.
 
 Rows live in the table `sums` under the key of the total without its week (`messages.py`), and are
-exact functions of the totals. Beside them two rows have codes of their own: `y`, the values that
-were seen with an intent of a type (`type:T, y, relation, intent, value`), and `h`, all that a
-product was bought with (`product:P, h`).
+exact functions of the totals. Beside them some rows have codes of their own: `y`, the values that
+were seen with an intent of a type (`type:T, y, relation, intent, value`), `h`, all that a product
+was bought with (`product:P, h`), `s`, a pair of values (`graph_same.py`), and `m`, what a value may
+stand for (`graph_senses.py`).
 """
 
 from typing import Any, Final, TypeVar
@@ -148,11 +149,23 @@ class Likely(msgspec.Struct, array_like=True, gc=False):
     passed_over: bool = False
 
 
-Row = Sum | Head | Claims | Named | Likely
+class Meant(msgspec.Struct, array_like=True, gc=False):
+    """What a value in use may stand for.
+
+    Attributes:
+        names: of its senses, as the model told them.
+        bundle: of the model.
+    """
+
+    names: tuple[str, ...] = ()
+    bundle: str = ""
+
+
+Row = Sum | Head | Claims | Named | Likely | Meant
 R = TypeVar("R", bound=Row)
 _MISSING: Final[Any] = object()
 
-_KINDS: Final = (Sum, Asked, Bought, Partner, Head, Claims, Named, Likely)
+_KINDS: Final = (Sum, Asked, Bought, Partner, Head, Claims, Named, Likely, Meant)
 _DECODE: Final[dict[Any, Any]] = {kind: msgspec.msgpack.Decoder(kind).decode for kind in _KINDS}
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -1,18 +1,21 @@
 """Pairs of values that may be two names of one thing, and what the synonym model says of them.
 
-Owner `attr:A`, from what its products use (u totals). Values stand in blocks (`likeness.py`); in a
-block that is too full the `block` lowest ranks are compared. Which pairs there are depends on the
-set of values in use alone, not on the order in which they came, and a new value is compared with a
-number of others that does not grow with the graph. Each pair is judged once (`wants`, `learn`), its
-verdict is a function of the two values, the attribute and the bundle; which of the accepted ones
-stand, of all links and verdicts (`graph_links.py`). Without a synonym model every pair is held. Two
-names that the ontology has are no pair: it says already whether they mean the same.
+Owner `attr:A`, from what its products use (u totals). Values stand in blocks: those of their
+spelling (`likeness.py`), in which they must look alike too, and those of what the synonym model
+says they may stand for (`graph_senses.py`), in which "couch" meets "sofa". In a block that is too
+full the `block` lowest ranks are compared. Which pairs there are depends on the set of values in
+use alone, not on the order in which they came, and a new value is compared with a number of others
+that does not grow with the graph. Each pair is judged once (`wants`, `learn`), its verdict is a
+function of the two values, the attribute and the bundle; which of the accepted ones stand, of all
+links and verdicts (`graph_links.py`). Without a synonym model there are pairs by spelling only, and
+every one is held. Two names that the ontology has are no pair: it says already whether they mean
+the same.
 
-Table `blocks`: `attr:A, block, rank, value`; rows of `sums`: `attr:A, s, value, value`, the lesser
-value first.
+Table `blocks`: `attr:A, kind and name of a block, rank, value`; rows of `sums`: `attr:A, s, value,
+value`, the lesser value first.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import product
 from typing import Final
@@ -24,13 +27,18 @@ from streams.errors import StateError
 from streams.graph_facts import Facts, Made
 from streams.graph_links import Links
 from streams.graph_rows import Likely, Rows
-from streams.ports import State
+from streams.graph_senses import CODE as SENSES
+from streams.graph_senses import Meanings
+from streams.ports import Answers, Questions, State
 from topology.facts import ACCEPTED, HELD, REJECTED, SAME_AS, TEXT, Status, fact_id, text_of
-from topology.likeness import likeness, spelling_of
+from topology.likeness import agree, likeness, spelling_of
 from topology.scoring import ScoringSettings
 
 TABLE: Final = "blocks"
 REASON: Final = "synonym model decides"
+_LOOKS, _MEANS = "s", "m"
+"""First character of a block's name: it holds values by spelling, or by what they may stand for."""
+
 _BY_A_PERSON: Final = 2.0
 """A person's link joins before every model's, which score up to 1."""
 
@@ -59,6 +67,7 @@ class Same:
         self._state, self._rows, self._facts, self._settings = state, rows, facts, settings
         self._bundle, self._is_known = bundle, is_known
         self._derived = Derived(state, bundle)
+        self._meanings = Meanings(rows, self._derived, bundle)
         self._links = Links(state, self._sureness, self._is_apart)
         self._used: dict[tuple[bytes, str], bool] = {}
         self._unjudged: dict[Owned, ValuePair] = {}
@@ -66,37 +75,42 @@ class Same:
 
     @property
     def outdated(self) -> int:
-        """Pairs that were judged with another bundle."""
+        """Values that were read, and pairs that were judged, with another bundle."""
         return self._derived.older if self._bundle else 0
 
     @property
     def is_settled(self) -> bool:
         """Nothing has changed since the last `settle`."""
-        return not (self._used or self._unjudged or self._moved)
+        return self._meanings.is_settled and not (self._used or self._unjudged or self._moved)
 
     def used(self, parts: list[bytes], n: int) -> None:
         """attr:A, u, value."""
         self._used[parts[0], parts[2].decode()] = n > 0
 
-    def wants(self) -> list[ValuePair]:
-        """Pairs to be judged, of the values that came and went."""
+    def wants(self) -> Questions:
+        """Values to be read and pairs to be judged, of the values that came and went."""
         self._propose()
-        return list(dict.fromkeys(self._unjudged.values()))
+        pairs = list(dict.fromkeys(self._unjudged.values()))
+        return Questions(pairs=pairs, terms=self._meanings.wants())
 
-    def learn(self, matched: Mapping[ValuePair, Judged]) -> None:
+    def learn(self, answers: Answers) -> None:
         """What the model says of them."""
+        self._meanings.learn(answers.senses)
         for owned, question in list(self._unjudged.items()):
-            if question in matched:
+            if question in answers.matched:
                 del self._unjudged[owned]
-                self._judge(owned, matched[question])
+                self._judge(owned, answers.matched[question])
 
     def reread(self, limit: int) -> int:
-        """Have pairs that another bundle judged judged again, at most so many; how many."""
+        """Have what another bundle said said again, at most so many things; how many."""
         names = self._derived.oldest(limit) if self._bundle else []
         for name in names:
-            owner, _, one, other = name.split(b"\0")
-            pair = one.decode(), other.decode()
-            self._unjudged[owner, pair] = _question(owner, pair)
+            owner, code, *rest = name.split(b"\0")
+            if code == SENSES:
+                self._meanings.reread(name)
+            else:
+                pair = rest[0].decode(), rest[1].decode()
+                self._unjudged[owner, pair] = _question(owner, pair)
         return len(names)
 
     def score(self, key: bytes, parts: list[bytes], force: bool) -> None:
@@ -107,13 +121,13 @@ class Same:
         """Make and withdraw the facts that follow from what has changed.
 
         Raises:
-            StateError: a pair was not judged.
+            StateError: a value was not read, or a pair not judged.
         """
         self._propose()
-        if self._unjudged:
+        if self._unjudged or self._meanings.asked:
             raise StateError(
-                f"flush before {len(self._unjudged)} pairs of values were judged: a bug, please "
-                "report it"
+                f"flush before {self._meanings.asked} values were read and {len(self._unjudged)} "
+                "pairs of values judged: a bug, please report it"
             )
         moved, self._moved = self._moved, {}
         reached: dict[bytes, set[str]] = {}
@@ -130,13 +144,18 @@ class Same:
             self._make(owner, pair, stands.get((owner, pair), True), force=(owner, pair) in moved)
 
     def _propose(self) -> None:
-        """The pairs that follow from the values that came and went."""
+        """The pairs that follow from the values that came and went, and from what they mean."""
         blocks: dict[tuple[bytes, str], dict[str, bool]] = {}
         for (owner, value), there in self._used.items():
             spelling = spelling_of(value)
-            for block in spelling.blocks if spelling else ():
-                blocks.setdefault((owner, block), {})[value] = there
+            if spelling is None:
+                continue
+            for name in spelling.blocks:
+                blocks.setdefault((owner, _LOOKS + name), {})[value] = there
+            self._meanings.used(owner, value, there=there)
         self._used.clear()
+        for move in self._meanings.moves():
+            blocks.setdefault((move.owner, _MEANS + move.name), {})[move.value] = move.there
         suspects: dict[Owned, None] = {}
         for (owner, block), values in sorted(blocks.items()):
             for pair in self._changed(owner, block, values):
@@ -163,7 +182,7 @@ class Same:
             _pair(one, other)
             for moved, among in ((came, after), (left, before))
             for one, other in product(moved, among)
-            if one != other and self._likeness(one, other)
+            if one != other and self._may_be_one(block, one, other)
         }
         return sorted(pairs)
 
@@ -197,14 +216,16 @@ class Same:
         self._moved[owner, pair] = None
 
     def _stand_together(self, owner: bytes, pair: Pair) -> bool:
-        left, right = spelling_of(pair[0]), spelling_of(pair[1])
-        if left is None or right is None:
-            return False
         return any(
             set(pair) <= self._members(owner, block).keys()
-            for block in left.blocks
-            if block in right.blocks
+            for block in self._blocks(owner, pair[0]) & self._blocks(owner, pair[1])
+            if self._may_be_one(block, *pair)
         )
+
+    def _blocks(self, owner: bytes, value: str) -> set[str]:
+        spelling = spelling_of(value)
+        looks = {_LOOKS + name for name in spelling.blocks} if spelling else set[str]()
+        return looks | {_MEANS + name for name in self._meanings.names(owner, value)}
 
     def _members(self, owner: bytes, block: str) -> dict[str, None]:
         """Values that are compared in a block, the lowest rank first."""
@@ -212,9 +233,16 @@ class Same:
         rows = self._state.scan(TABLE, prefix, limit=self._settings.block)
         return {key.rpartition(b"\0")[2].decode(): None for key, _ in rows}
 
-    def _likeness(self, one: str, other: str) -> float:
+    def _may_be_one(self, block: str, one: str, other: str) -> bool:
+        """Whether two values of a block are a candidate: a function of the values and its kind."""
         if self._is_known(one) and self._is_known(other):
-            return 0.0
+            return False
+        if block.startswith(_MEANS):
+            left, right = spelling_of(one), spelling_of(other)
+            return left is not None and right is not None and agree(left, right)
+        return self._likeness(one, other) > 0
+
+    def _likeness(self, one: str, other: str) -> float:
         return _likeness(*_pair(one, other), self._settings.alike)
 
     def _verdict(self, pair: Pair) -> str:

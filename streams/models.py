@@ -20,18 +20,22 @@ from models_onnx.runtime import Device
 from models_onnx.spans import (
     Claim,
     Judged,
+    Senses,
     Tagged,
+    Term,
     Text,
     ValuePair,
     decode_judged,
+    decode_senses,
     decode_tagged,
     encode_judged,
+    encode_senses,
     encode_tagged,
 )
 from models_onnx.synonyms.matcher import Matcher
 from models_onnx.tagging.tagger import Tagger
 from streams.answers import Answered
-from streams.asking import Asking, claim_key, pair_key, text_key
+from streams.asking import Asking, claim_key, pair_key, term_key, text_key
 from streams.errors import StateError
 from streams.model_watch import ModelWatch
 from streams.ports import Answers, Questions, State
@@ -73,6 +77,8 @@ class AsyncMatcher(Protocol):
     def bundle_id(self) -> str: ...
 
     async def match_async(self, pairs: Sequence[ValuePair]) -> list[Judged]: ...
+
+    async def senses_async(self, terms: Sequence[Term]) -> list[Senses]: ...
 
     def close(self) -> None: ...
 
@@ -186,6 +192,14 @@ class Models:
             encode_judged,
             decode_judged,
         )
+        self._terms = Asking[Term, Senses](
+            "synonyms",
+            lambda: self.bundles.synonyms,
+            term_key,
+            self._senses,
+            encode_senses,
+            decode_senses,
+        )
 
     @classmethod
     def load(cls, settings: Settings, tasks: Sequence[Task] = TASKS) -> "Models":
@@ -235,10 +249,13 @@ class Models:
         known_texts = self._texts.known(questions.texts, state)
         known_claims = self._claims.known(questions.claims, state)
         known_pairs = self._pairs.known(questions.pairs, state)
+        known_terms = self._terms.known(questions.terms, state)
         tagged, texts = await self._texts.answer(questions.texts, known_texts)
         judged, claims = await self._claims.answer(questions.claims, known_claims)
         matched, pairs = await self._pairs.answer(questions.pairs, known_pairs)
-        return Answered(Answers(tagged, judged, matched), [*texts, *claims, *pairs])
+        senses, terms = await self._terms.answer(questions.terms, known_terms)
+        answers = Answers(tagged, judged, matched, senses)
+        return Answered(answers, [*texts, *claims, *pairs, *terms])
 
     async def prepare(self, task: Task, folder: Path | None) -> Prepared | None:
         """Load and check another bundle while the present one goes on answering.
@@ -328,6 +345,11 @@ class Models:
             raise _undeclared(pairs[0])
         return await self._matcher.match_async(pairs)
 
+    async def _senses(self, terms: Sequence[Term]) -> list[Senses]:
+        if self._matcher is None:
+            raise _undeclared(terms[0])
+        return await self._matcher.senses_async(terms)
+
 
 def load_model(settings: Settings, task: Task, folder: Path | None = None) -> Loaded:
     """The model of a task, of a folder or, by default, of the settings, with its metrics.
@@ -355,4 +377,14 @@ def _undeclared(question: object) -> StateError:
     )
 
 
-__all__ = ["Bundles", "Loaded", "Models", "Prepared", "Task", "claim_key", "pair_key", "text_key"]
+__all__ = [
+    "Bundles",
+    "Loaded",
+    "Models",
+    "Prepared",
+    "Task",
+    "claim_key",
+    "pair_key",
+    "term_key",
+    "text_key",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from models_onnx.spans import Claim, Judged, Tagged, Text, ValuePair
+from models_onnx.spans import Claim, Judged, Senses, Tagged, Term, Text, ValuePair
 
 
 class Record(NamedTuple):
@@ -97,14 +97,18 @@ class Rereads(Protocol):
 
 
 class Questions(NamedTuple):
-    """Texts to tag, claims to judge and pairs of values to match; each at most once."""
+    """Texts to tag, claims to judge, pairs of values to match, values whose senses are wanted.
+
+    Each at most once.
+    """
 
     texts: Sequence[Text] = ()
     claims: Sequence[Claim] = ()
     pairs: Sequence[ValuePair] = ()
+    terms: Sequence[Term] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.texts) or bool(self.claims) or bool(self.pairs)
+        return any(map(bool, self))
 
 
 class Answers(NamedTuple):
@@ -113,6 +117,7 @@ class Answers(NamedTuple):
     tagged: Mapping[Text, Tagged]
     judged: Mapping[Claim, Judged]
     matched: Mapping[ValuePair, Judged] = {}
+    senses: Mapping[Term, Senses] = {}
 
 
 class Tagger(Protocol):

@@ -91,15 +91,17 @@ class OnePartition:
             if not questions:
                 break
             texts, claims = list(questions.texts), list(questions.claims)
-            pairs = list(questions.pairs)
+            pairs, terms = list(questions.pairs), list(questions.terms)
             assert len(set(texts)) == len(texts)
             assert len(set(claims)) == len(claims)
             assert len(set(pairs)) == len(pairs)
+            assert len(set(terms)) == len(terms)
             self.questions += len(texts) + len(claims) + len(pairs)
             tagged = dict(zip(texts, self.tagger.tag(texts), strict=True))
             judged = dict(zip(claims, self.cleaner.judge(claims), strict=True))
             matched = dict(zip(pairs, self.matcher.match(pairs), strict=True))
-            self.owner.learn(Answers(tagged, judged, matched))
+            senses = dict(zip(terms, self.matcher.senses(terms), strict=True))
+            self.owner.learn(Answers(tagged, judged, matched, senses))
         self.owner.commit()
 
     def crashed(self) -> "OnePartition":

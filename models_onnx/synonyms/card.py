@@ -12,7 +12,8 @@ Says whether two values of an attribute, or two product types, mean the same. Va
 or units differ are different by rule. Everything else is scored by a small forest of trees over
 how the two are spelt and how MiniLM-L6 (all six layers, untuned, Latin vocabulary) reads them: as a
 whole, word by word, and above all the words that only one of them has. A lexicon of hashes made of
-WordNet 3.0 tells which of these words are synonyms, kin or antonyms.
+WordNet 3.0 tells which of these words are synonyms, kin or antonyms; its sets of synonyms also tell
+which values of an attribute are worth comparing though they look different.
 """
 LIMITS = """
 English only. Synonyms that share no letters are known as far as WordNet lists them, word for word;

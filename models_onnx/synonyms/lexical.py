@@ -42,22 +42,32 @@ LONGEST = 18
 WHOLE = frozenset({0, 6, 13})
 """Fields of which words without any relation are known too: adjectives, artifacts, food."""
 
+MOST_OF_A_SET = 16
+"""Words of the largest set kept: larger ones are of words as general as "part" or "quality"."""
+
 Related = dict[str, list[tuple[str, str]]]
 
 
 def hashes_of(net: WordNet) -> dict[str, Hashes]:
-    """The hashes of `lexicon` for all words and relations of `net`."""
+    """The hashes of `lexicon` for all words and relations of `net`.
+
+    The sets are its synsets, each with the words that are kin to it.
+    """
     found: Related = defaultdict(list)
     words = set[str]()
+    sets = set[frozenset[str]]()
     for synset in net.synsets.values():
         own = words_in(net, synset)
         if synset.field in WHOLE:
             words.update(map(_key, own))
-        for name, others in related(net, synset).items():
+        others_of = related(net, synset)
+        if own and 1 < len(one := frozenset(map(_key, (*own, *others_of["kin"])))) <= MOST_OF_A_SET:
+            sets.add(one)
+        for name, others in others_of.items():
             some = own if name == "same" else own[:CLOSE]
             found[name] += [(_key(a), _key(b)) for a in some for b in others if _key(a) != _key(b)]
     words.update(word for listed in found.values() for pair in listed for word in pair)
-    return hashed(words, found)
+    return hashed(words, found, sets)
 
 
 def related(net: WordNet, synset: Synset) -> dict[str, list[str]]:

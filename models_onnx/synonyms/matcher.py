@@ -7,7 +7,7 @@ from models_onnx.bundle import Bundle
 from models_onnx.cleaning.decide import check_thresholds, decide
 from models_onnx.runtime import Session
 from models_onnx.served import Served
-from models_onnx.spans import HELD, Judged, ValuePair
+from models_onnx.spans import HELD, Judged, Senses, Term, ValuePair
 from models_onnx.synonyms.amounts import agreement, amounts_of, restated
 from models_onnx.synonyms.features import Vector, features
 from models_onnx.synonyms.lexicon import LEXICON_FILE, Lexicon
@@ -58,6 +58,14 @@ class Matcher(Served):
         """As `match`, off the event loop."""
         readings = await self._reader.read_async(_values(pairs))
         return await asyncio.to_thread(self._judge_all, pairs, readings)
+
+    def senses(self, terms: Sequence[Term]) -> list[Senses]:
+        """What each may stand for, by the bundle's lexicon, in the order given; cheap."""
+        return [Senses(self._lexicon.senses(stems_of(plain(term.text)))) for term in terms]
+
+    async def senses_async(self, terms: Sequence[Term]) -> list[Senses]:
+        """As `senses`, off the event loop."""
+        return await asyncio.to_thread(self.senses, terms)
 
     def vectors(self, values: Sequence[str]) -> list[Vector | None]:
         """The encoder's vector of each value, float32 [384], length 1; None where it failed."""

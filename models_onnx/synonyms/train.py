@@ -42,7 +42,7 @@ from models_onnx.training import sources
 from models_onnx.training.encoder import Encoder, fill
 from models_onnx.training.vocabulary import is_written, renumbered
 
-NAME, VERSION = "synonyms", "0.2.0"
+NAME, VERSION = "synonyms", "0.2.1"
 LAYERS = 6
 MAX_TOKENS = 64
 TREES = 250

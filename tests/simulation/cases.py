@@ -8,12 +8,14 @@ once, in one partition, without a fault. The pipeline under test gets there by e
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from random import Random
 
 from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
 from models_onnx.spans import Text
+from streams.derived import TABLE as DERIVED
 from streams.events import (
     Click,
     Event,
@@ -25,16 +27,20 @@ from streams.events import (
     encode_product,
 )
 from streams.graph import build_graph
-from streams.messages import ASKED, encode
+from streams.graph_same import TABLE as BLOCKS
+from streams.messages import ASKED, USED_BY, encode
 from streams.products import ProductSettings, build_products
 from streams.queries import QuerySettings, asked_of, build_queries
 from streams.shoppers import build_shoppers
 from streams.topics import partition_of
 from streams.windows import MINUTE_MS, WindowSettings, query_hash, standing
 from streams.wire import Sent, encode_total, join
+from tests.brute_blocks import judged_pairs
 from tests.simulation.world import Models, Part, World
+from topology.facts import SAME_AS, decode_fact
 from topology.graph import Graph
 from topology.ontology import Ontology, default_ontology
+from topology.phrases import is_known
 from topology.scoring import ScoringSettings
 
 PARTITIONS = 2
@@ -50,6 +56,7 @@ LEXICON = {
     "feature": ("waterproof",),
     "audience": ("nurses", "men"),
     "brand": ("nordwind", "nord wind", "nordwinds"),
+    "material": ("rubber", "caoutchouc", "latex"),
 }
 # What the next bundles know: other values, another type, another intent, no "gum shoes".
 NEXT_LEXICON = {
@@ -60,24 +67,29 @@ NEXT_LEXICON = {
 }
 QUERIES = ("red shoes for nurses", "shoes for nurses", "waterproof shoes", "socks for men", "gift")
 TITLES = (
-    "Red Shoes",
-    "Blue Socks",
+    "Red latex Shoes",
+    "Blue caoutchouc Socks",
     "waterproof running shoes",
     "red waterproof shoes",
-    "Nordwind shoes",
-    "nord wind socks",
-    "blue Nordwinds shoes",
+    "Nordwind rubber shoes",
+    "nord wind latex socks",
+    "blue caoutchouc Nordwinds shoes",
     "gum shoes",
     "red Gumshoes",
     "blue zorb zorbs",
     "thing",
     "",
 )
-MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON), FakeMatcher())
+SETS = {"rubber": frozenset({"rubber", "caoutchouc"}), "hue": frozenset({"red", "blue"})}
+NEXT_SETS = {
+    "rubber": frozenset({"caoutchouc", "latex"}),
+    "sap": frozenset({"latex", "rubber"}),
+}
+MODELS = Models(FakeTagger(LEXICON), FakeCleaner(LEXICON), FakeMatcher(sets=SETS))
 NEXT = Models(
     FakeTagger(NEXT_LEXICON, bundle_id="tagging@0.0.1-rules-fake"),
     FakeCleaner(NEXT_LEXICON, bundle_id="cleaning@0.0.1-rules-fake"),
-    FakeMatcher(accept=0.99, bundle_id="synonyms@0.0.1-rules-fake"),
+    FakeMatcher(accept=0.99, bundle_id="synonyms@0.0.1-rules-fake", sets=NEXT_SETS),
 )
 STEPS = {
     **{
@@ -282,22 +294,54 @@ def expected(case: Case) -> dict[str, bytes]:
     for topic in sources:
         world.arrive(topic, 0)
     world.settle()
-    return facts_of(world)
+    found = facts_of(world)
+    return found | {SAME_AS: _told(_same_as(world))}
 
 
 def _row(key: bytes, n: int, payload: bytes) -> tuple[bytes, bytes]:
     return encode_total("bought", Sent(0, 1, 1, key, n, payload))
 
 
+def _same_as(world: World) -> dict[tuple[str, str], str]:
+    """Pairs of values and what the next matcher says of them, by brute force from the totals."""
+    used: dict[bytes, list[str]] = {}
+    for key, n, _ in world.owners_of["graph", 0].owner.inbox.scan("claims", b"attr:"):
+        owner, kind, *rest = key.split(b"\0")
+        if kind == USED_BY and len(rest) == 1 and n:
+            used.setdefault(owner, []).append(rest[0].decode())
+    found: dict[tuple[str, str], str] = {}
+    is_name = partial(is_known, ontology())
+    for values in used.values():
+        found |= judged_pairs(values, NEXT.matcher, SCORING, is_name)
+    return found
+
+
+def _told(pairs: Mapping[tuple[str, str], str]) -> bytes:
+    return repr(sorted(pairs.items())).encode()
+
+
 def facts_of(world: World) -> dict[str, bytes]:
-    """Every fact of the GRAPH partitions as JSON, and the sum of every total they were told."""
+    """What the GRAPH partitions hold.
+
+    Every fact as JSON, the sum of every total they were told, the rows of the blocks of values and
+    of what was derived with which bundle, and under `SAME_AS` all pairs of values with a status.
+    """
     found: dict[str, bytes] = {}
+    same: dict[tuple[str, str], str] = {}
     for (stage, partition), process in sorted(world.owners_of.items()):
         if stage == "graph":
             rows = {key.hex(): row[1:] for key, row in Graph(process.store).rows("facts")}
             sums = process.owner.inbox.scan("claims", b"")
             rows |= {repr(key): b"%d" % n for key, n, _ in sums if n}
+            kept = process.store.durable
+            rows |= {f"{BLOCKS} {key!r}": row for key, row in kept.get(BLOCKS, {}).items()}
+            derived = kept.get(DERIVED, {}).items()
+            rows |= {f"{DERIVED} {key!r}": row for key, row in derived if key[:1] != b"c"}
+            for fact in Graph(process.store).facts():
+                told = decode_fact(fact)
+                if told.relation == SAME_AS:
+                    same[told.head, told.tail] = told.status
             if twice := found.keys() & rows.keys():
                 raise ValueError(f"{sorted(twice)[:3]} stand in two partitions ({partition})")
             found |= rows
-    return found
+    return found | {SAME_AS: _told(same)}

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from streams.graph_senses import Meanings
 from streams.inbox import Inbox
 from streams.outbox import Outbox
 from streams.owner import Owner
@@ -176,6 +177,17 @@ def a_late_event_is_not_used(patch):
 
     apply = Shoppers.apply
     patch.setattr(Shoppers, "apply", never_late)
+
+
+@broken
+def a_value_read_again_leaves_the_blocks_of_its_older_senses(patch):
+    moves = Meanings.moves
+
+    def stay(self):
+        # One that is not used any more has no names left: it still goes.
+        return (m for m in moves(self) if m.there or not self.names(m.owner, m.value))
+
+    patch.setattr(Meanings, "moves", stay)
 
 
 @cache

@@ -97,10 +97,12 @@ class Process:
             tagged = models.tagger.tag(list(questions.texts))
             judged = models.cleaner.judge(list(questions.claims))
             matched = models.matcher.match(list(questions.pairs))
+            senses = models.matcher.senses(list(questions.terms))
             answers = Answers(
                 dict(zip(questions.texts, tagged, strict=True)),
                 dict(zip(questions.claims, judged, strict=True)),
                 dict(zip(questions.pairs, matched, strict=True)),
+                dict(zip(questions.terms, senses, strict=True)),
             )
             self.owner.learn(answers)
         else:

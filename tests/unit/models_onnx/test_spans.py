@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from models_onnx.errors import CodecError
 from models_onnx.spans import (
     Judged,
+    Senses,
     Span,
     Tagged,
     decode_judged,
+    decode_senses,
     decode_tagged,
     encode_judged,
+    encode_senses,
     encode_tagged,
 )
 
@@ -33,11 +36,16 @@ def test_judged_bytes_hold_everything(value):
     assert decode_judged(encode_judged(value)) == value
 
 
+@given(st.lists(words, max_size=5).map(tuple))
+def test_bytes_of_senses_hold_everything(names):
+    assert decode_senses(encode_senses(Senses(names))) == Senses(names)
+
+
 @given(st.binary(max_size=40))
 def test_other_bytes_are_refused_or_read_as_an_answer_never_another_error(data):
-    for decode in (decode_tagged, decode_judged):
+    for decode in (decode_tagged, decode_judged, decode_senses):
         with suppress(CodecError):
-            assert isinstance(decode(data), Tagged | Judged)
+            assert isinstance(decode(data), Tagged | Judged | Senses)
 
 
 def test_bytes_of_another_version_are_refused():

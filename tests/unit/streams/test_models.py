@@ -9,7 +9,7 @@ import pytest
 from models_onnx import bundle, golden
 from models_onnx.errors import BundleError
 from models_onnx.fakes import FakeTagger
-from models_onnx.spans import Claim, Judged, Span, Tagged, Text, ValuePair
+from models_onnx.spans import Claim, Judged, Senses, Span, Tagged, Term, Text, ValuePair
 from streams import metrics
 from streams.answers import ANSWERS
 from streams.errors import StateError
@@ -20,6 +20,7 @@ from streams.models import (
     claim_key,
     load_model,
     pair_key,
+    term_key,
     text_key,
     verify_golden,
 )
@@ -128,8 +129,10 @@ def test_another_kind_type_or_bundle_is_another_answer():
         pair_key(ValuePair("red", "dark red", "color"), "b"),
         pair_key(ValuePair("red", "dark red", "finish"), "a"),
         pair_key(ValuePair("red", "dark red"), "a"),
+        term_key(Term("red"), "a"),
+        term_key(Term("red"), "b"),
     }
-    assert len(keys) == 10
+    assert len(keys) == 12
 
 
 class Alike:
@@ -139,10 +142,15 @@ class Alike:
 
     def __init__(self) -> None:
         self.asked: list[ValuePair] = []
+        self.terms: list[Term] = []
 
     async def match_async(self, pairs: Sequence[ValuePair]) -> list[Judged]:
         self.asked += pairs
         return [Judged(1.0, "accepted") for _ in pairs]
+
+    async def senses_async(self, terms: Sequence[Term]) -> list[Senses]:
+        self.terms += terms
+        return [Senses((term.text[:1],)) for term in terms]
 
     def close(self) -> None:
         pass
@@ -162,6 +170,23 @@ def test_a_pair_of_values_is_matched_once_and_its_answer_kept():
     assert models.bundles.ids == ("synonyms@1-cpu",)
     with pytest.raises(StateError, match="did not declare"):
         asyncio.run(Models(None, None).answer(Questions((), (), (pair,)), MemoryStore()))
+
+
+def test_the_senses_of_a_value_are_asked_once_and_kept():
+    matcher, store, term = Alike(), MemoryStore(), Term("grey")
+    models = Models(None, None, matcher)
+    for rows in (1, 0):
+        answered = asyncio.run(models.answer(Questions(terms=(term,)), store))
+        assert answered.answers.senses == {term: Senses(("g",))}
+        assert len(answered.rows) == rows
+        for key, value in answered.rows:
+            store.put(ANSWERS, key, value)
+    assert matcher.terms == [term]
+    fresh = Alike()
+    asyncio.run(Models(None, None, fresh).answer(Questions(terms=(term,)), store))
+    assert fresh.terms == []  # another process, the same store
+    with pytest.raises(StateError, match="did not declare"):
+        asyncio.run(Models(None, None).answer(Questions(terms=(term,)), MemoryStore()))
 
 
 def test_a_model_that_answers_a_golden_input_otherwise_is_not_put_to_work(tmp_path: Path):

@@ -22,6 +22,8 @@ def alike(one: str, other: str, at_least: float = 0.88) -> float:
         ("navy blue", "blue navy"),
         ("500 ml bottle", "500 ml bottles"),
         ("light emitting diode", "LED"),
+        ("rack-mount", "rackmount"),
+        ("2 x RCA", "2x RCA"),
     ],
 )
 def test_spellings_of_one_thing_are_alike(one, other):
@@ -45,6 +47,13 @@ def test_spellings_of_one_thing_are_alike(one, other):
 )
 def test_other_numbers_and_opposites_are_not(one, other):
     assert alike(one, other) == 0.0
+
+
+def test_words_written_together_or_apart_stand_in_one_block():
+    for one, other in (("rack-mount", "rackmount"), ("2 x RCA", "2x RCA"), ("zip up", "zipup")):
+        left, right = (spelling_of(value_node("form", text)) for text in (one, other))
+        assert set(left.blocks) & set(right.blocks), one
+    assert alike("12 3 pack", "1 23 pack") == 0.0
 
 
 def test_short_values_and_other_nodes_are_not_compared():

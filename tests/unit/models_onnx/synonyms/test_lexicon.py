@@ -8,6 +8,7 @@ import pytest
 from models_onnx.errors import BundleError
 from models_onnx.synonyms import lexical, lexicon, wordnet
 from models_onnx.synonyms.lexicon import ABOVE, AGAINST, KIN, SAME, UNKNOWN, UNRELATED, Lexicon
+from models_onnx.synonyms.wording import stems_of
 from tests.unit.models_onnx.synonyms import wordnet_files
 
 
@@ -94,6 +95,53 @@ def test_a_broken_lexicon_is_refused(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(BundleError, match="fetch the bundle again"):
         Lexicon.load(path)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "meet"),
+    [
+        ("stroller", "pushchair", True),
+        ("baby buggy", "stroller", True),
+        ("red baby buggy", "stroller red", True),
+        ("thick wagon", "chunky wagon", True),
+        ("thickness", "thick", True),
+        ("thick", "thin", False),
+        ("red stroller", "blue pushchair", False),
+        ("stroller", "red pushchair", False),
+        ("wagon", "vehicle", False),
+        ("a light and small red stroller", "a light and small red pushchair", False),
+    ],
+)
+def test_values_share_a_sense_where_one_word_may_stand_for_the_other(known, a, b, meet):
+    one, other = (set(known.senses(stems_of(text))) for text in (a, b))
+    assert bool(one & other) == meet
+
+
+def test_senses_are_few_and_the_same_after_the_file(tmp_path, net, known):
+    path = tmp_path / "lexicon.npz"
+    lexicon.write(path, lexical.hashes_of(net))
+    value = stems_of("thick baby buggy")
+    assert Lexicon.load(path).senses(value) == known.senses(value) != ()
+    many = {f"w{n}": [f"other{n}", f"w{n}"] for n in range(60)}
+    crowded = Lexicon(
+        lexicon.hashed(
+            ["word", *(word for pair in many.values() for word in pair)],
+            {},
+            [("word", *pair) for pair in many.values()],
+        )
+    )
+    assert len(crowded.senses(("word",))) == lexicon.MOST_SENSES
+    assert known.senses(()) == ()
+
+
+def test_a_lexicon_without_sets_has_no_senses_and_one_cut_off_is_refused(tmp_path, net):
+    path, hashes = tmp_path / "lexicon.npz", lexical.hashes_of(net)
+    lexicon.write(path, {n: own for n, own in hashes.items() if n not in ("sets", "sizes")})
+    assert Lexicon.load(path).senses(("stroller",)) == ()
+    for name, own in (("sets", hashes["sets"][:-1]), ("sets", hashes["sets"] + np.uint32(10**6))):
+        lexicon.write(path, {**hashes, name: own})
+        with pytest.raises(BundleError, match="fetch the bundle again"):
+            Lexicon.load(path)
 
 
 def test_pairs_to_train_on_are_synonyms_and_siblings(net, monkeypatch):

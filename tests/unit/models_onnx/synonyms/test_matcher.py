@@ -11,7 +11,7 @@ import pytest
 
 from models_onnx import bundle as bundles
 from models_onnx.errors import BundleError, InferenceError, ShapeError
-from models_onnx.spans import HELD, ValuePair
+from models_onnx.spans import HELD, Senses, Term, ValuePair
 from models_onnx.synonyms.lexicon import LEXICON_FILE
 from models_onnx.synonyms.matcher import DIFFERENT, SAME, Matcher
 from models_onnx.synonyms.reader import OUTPUTS
@@ -49,6 +49,22 @@ def matcher():
     made = Matcher.load(device="cpu", threads=2)
     yield made
     made.close()
+
+
+def test_synonyms_share_a_sense_alone_and_beside_the_same_words(matcher):
+    texts = ("couch", "sofa", "red couch", "Sofa, red", "blue sofa", "dustbin")
+    alone, other, red, red_too, blue, unknown = (
+        set(told.names) for told in matcher.senses(list(map(Term, texts)))
+    )
+    assert alone & other
+    assert red & red_too
+    assert not red & blue
+    assert not alone & red
+    assert not unknown & alone
+    terms = [Term(text) for text in POISON.values()]
+    told = asyncio.run(matcher.senses_async(terms))
+    assert told == [matcher.senses([term])[0] for term in terms]
+    assert told[list(POISON).index("empty")] == Senses()
 
 
 def test_two_spellings_are_the_same_and_other_numbers_are_not(matcher):
