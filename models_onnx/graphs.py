@@ -36,11 +36,11 @@ class Quantised(NamedTuple):
     def floats(self) -> npt.NDArray[np.float32]:
         if self.block:
             scale, zero = (np.repeat(a, self.block, self.axis) for a in (self.scale, self.zero))
-            return ((self.q.astype(np.int32) - zero) * scale.astype(np.float32)).astype(np.float32)
-        shape = [1] * self.q.ndim
-        if self.scale.ndim:
-            shape[self.axis] = -1
-        scale, zero = self.scale.reshape(shape), self.zero.reshape(shape)
+        else:
+            shape = [1] * self.q.ndim
+            if self.scale.ndim:
+                shape[self.axis] = -1
+            scale, zero = self.scale.reshape(shape), self.zero.reshape(shape)
         floats: npt.NDArray[np.float32] = (
             (self.q.astype(np.int32) - zero.astype(np.int32)) * scale
         ).astype(np.float32)
