@@ -12,6 +12,8 @@ from typing import Any
 
 import uvicorn
 
+from models_onnx import golden
+from models_onnx.errors import ModelError
 from models_onnx.runtime import Device
 from models_onnx.spans import Tagged, Text
 from models_onnx.tagging.tagger import Tagger
@@ -36,12 +38,19 @@ def load_tagger(settings: Settings) -> Tagger:
     """The tagger of the settings' bundle.
 
     Raises:
-        ModelsError: the bundle is changed or missing, or its device cannot be had.
+        ModelsError: the bundle is changed or missing, does not answer its golden inputs as it
+            should, or its device cannot be had.
     """
     device: Device = settings.device  # type: ignore[assignment]
-    return Tagger.load(
+    tagger = Tagger.load(
         settings.tagging_bundle, device=device, threads=settings.model_threads or None
     )
+    try:
+        golden.verify(tagger, golden.read(tagger.bundle.folder))
+    except ModelError:
+        tagger.close()
+        raise
+    return tagger
 
 
 def ontology_of(settings: Settings) -> Ontology:
