@@ -31,7 +31,7 @@ from models_onnx.tokens import Encoded, Tokens
 from models_onnx.training.fit import collate
 from models_onnx.training.graph import FUSED, Graph, save_int8
 
-NAME, VERSION = "cleaning", "0.3.0"
+NAME, VERSION = "cleaning", "0.2.1"
 _CALIBRATED = 300
 
 ABOUT = """

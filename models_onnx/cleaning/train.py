@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 EPOCHS = 4
 BATCH = 48
 RATE = 3e-4
-LAYERS = 4
+LAYERS = 3
 MAX_TOKENS = 96
 """Of a claim; two product names and a reason need more than a title."""
 
