@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := deploy/requirements
 PYTEST := $(BIN)/python -m pytest
-SOURCES := streams models_onnx topology tests
+SOURCES := streams models_onnx topology tests deploy
 N ?= 100000
 DATA ?= ../shared/data
 WORDNET ?= /usr/share/wordnet
@@ -96,7 +96,7 @@ test-train: train-smoke ## a tiny training, and the tests that need the training
 	$(PYTEST) -q -m "not kafka" tests/unit/models_onnx tests/contracts/test_models_bad_input.py
 
 locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
-	for name in cpu:cpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
+	for name in cpu:cpu,build gpu:gpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header $$(echo $${name#*:} | sed 's/[^,]*/--extra &/g; s/,/ /g') \
 	    pyproject.toml -o $(LOCKS)/$${name%%:*}.txt || exit 1; \
