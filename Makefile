@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := deploy/requirements
 PYTEST := $(BIN)/python -m pytest
-SOURCES := streams models_onnx topology tests
+SOURCES := streams models_onnx topology tests deploy
 N ?= 100000
 DATA ?= ../shared/data
 WORDNET ?= /usr/share/wordnet
@@ -15,7 +15,7 @@ SMOKE := .cartograph/smoke
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
 	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
-	test-train gpu-models gpu-check
+	test-train gpu-models gpu-check deploy-check deploy-topics
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -95,12 +95,19 @@ train-smoke: $(VENV)/.train ## a tiny training from the data to bundles that loa
 test-train: train-smoke ## a tiny training, and the tests that need the training extra
 	$(PYTEST) -q -m "not kafka" tests/unit/models_onnx tests/contracts/test_models_bad_input.py
 
+deploy-check: $(VENV)/.dev ## Dockerfile, compose and chart through hadolint, docker compose, helm, kubeconform (needs Go)
+	PYTHON=$(BIN)/python deploy/check
+deploy-topics: $(VENV)/.dev ## write the topics of streams/topics.py for the chart
+	$(BIN)/python -m tests.deploy.topics > deploy/chart/files/topics.yaml
+
 locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
-	for name in cpu:cpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
+	for name in cpu:cpu,build gpu:gpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header $$(echo $${name#*:} | sed 's/[^,]*/--extra &/g; s/,/ /g') \
 	    pyproject.toml -o $(LOCKS)/$${name%%:*}.txt || exit 1; \
 	done
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-deps \
+	  --group deploy-check -o $(LOCKS)/check.txt
 
 clean: ## what was built and run here; never the virtual environment
 	rm -rf .cartograph .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from faust import StreamT
 from mode import CrashingSupervisor
 
-from streams import connection, status
+from streams import connection, machine, status
 from streams.fetch import Span, Spans
 from streams.lease import Lease
 from streams.settings import Settings
@@ -18,6 +18,17 @@ from streams.transport import Assignee, PromptTables, SpanApp, SpanSchema
 _CHANNEL_FETCHES = 4
 _HEARTBEATS = 5
 Read = Callable[[str, int, Span], Awaitable[None]]
+
+
+def member_id(settings: Settings, worker: str) -> str:
+    """How Kafka knows a worker, before and after a restart: "graph.cartograph-graph-0.graph-0".
+
+    Args:
+        settings: of the worker; without `member` the data folder has a name of its own.
+        worker: stage and slot.
+    """
+    machine_name = settings.member or machine.folder_id(settings.data_dir)
+    return f"{settings.prefix}.{machine_name}.{worker}"
 
 
 def new_app(

@@ -169,7 +169,7 @@ class StageRun:
                 self._models, lambda bundles: spec.build(settings, bundles), self._holdings.rebuild
             )
             self._control.on_reload = self._exchange.ask
-        instance = f"{settings.prefix}.{machine.folder_id(settings.data_dir)}.{worker}"
+        instance = agents.member_id(settings, worker)
         self._app = agents.new_app(
             settings,
             spec.name,

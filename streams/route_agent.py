@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.types import TP
 
-from streams import agents, connection, machine, metrics
+from streams import agents, connection, metrics
 from streams.alignment import Alignment
 from streams.app import check_topics, report_lag, watch_app
 from streams.broker import admin
@@ -260,7 +260,7 @@ class RouteRun:
                 "no sources: name the shop's topics and their formats, for example "
                 "CARTOGRAPH_SOURCES=shop.events=native, or a table `sources` in cartograph.toml"
             )
-        instance = f"{settings.prefix}.{machine.folder_id(settings.data_dir)}.{NAME}-{self.slot}"
+        instance = agents.member_id(settings, f"{NAME}-{self.slot}")
         route = Route(route_settings(settings, instance))
         await check_topics(settings, ("events", "catalog", "dead-letters"))
         partitions = await _check_sources(settings)

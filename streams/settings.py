@@ -77,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         unsent_limit: keys waiting to be sent at which a partition stops reading.
         workers: stage -> processes.
         session_timeout_ms: wall time after which Kafka gives a silent worker's partitions away.
+        member: names this machine's workers in their consumer groups, the same after a restart and
+            of no other machine (on Kubernetes the pod's name); empty: a name kept in `data_dir`.
         allow_empty_store: an empty folder may take over a partition that has run before.
         cache_rows: decoded totals that a worker process keeps, each way, beside as many rows of
             GRAPH or a quarter as many shoppers or products; shared out evenly over the partitions
@@ -132,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unsent_limit: int = 500_000
     workers: dict[str, int] = {}
     session_timeout_ms: int = 10_000
+    member: str = ""
     allow_empty_store: bool = False
     cache_rows: int = 200_000
     state_cache_mb: int = 128
@@ -307,6 +310,7 @@ RULES: dict[str, Rule] = {
     "unsent_limit": Integer(1_000, 100_000_000),
     "workers": Table("a stage", Integer(0, 64), keys=Choice(*STAGES)),
     "session_timeout_ms": Integer(2_000, 300_000),
+    "member": Text("letters, digits, '.', '_' and '-', at most 150", r"[A-Za-z0-9._-]{0,150}"),
     "allow_empty_store": Flag(),
     "cache_rows": Integer(1_000, 1_000_000_000),
     "state_cache_mb": Integer(1, 1_000_000),

@@ -1,0 +1,256 @@
+"""The chart as Helm renders it: settings, commands, ports and paths are those of the code.
+
+Needs Helm, which `make deploy-check` builds before it runs these tests; skipped without it.
+"""
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from streams import worker
+from streams.settings import STAGES
+from streams.topics import Names, plan
+from streams.worker import Supervisor, slots
+from tests.deploy.told import DEPLOY, ROOT, api_paths, parse_command, settings_of
+
+CHART = DEPLOY / "chart"
+CASES = ("", "minimal", "gpu", "all")
+READY = "/usr/local/lib/cartograph/worker_ready.py"
+RELAY_ABOVE = 10_000
+
+
+def helm() -> str:
+    built = sorted((ROOT / ".cartograph" / "tools").glob("helm-*"))
+    found = os.environ.get("HELM") or (str(built[-1]) if built else "")
+    if not found and os.environ.get("REQUIRE_HELM"):
+        pytest.fail("HELM names no program, and REQUIRE_HELM is set")
+    return found or pytest.skip("no Helm here: `make deploy-check` builds one")
+
+
+@functools.cache
+def render(case: str = "", *more: str) -> tuple[dict[str, Any], ...]:
+    words = [helm(), "template", "cartograph", str(CHART), *more]
+    if case:
+        words += ["--values", str(CHART / "ci" / f"{case}.yaml")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(done.stderr)
+    return tuple(each for each in yaml.safe_load_all(done.stdout) if each)
+
+
+def of_kind(kind: str, case: str = "", *more: str) -> dict[str, dict[str, Any]]:
+    found = render(case, *more)
+    return {each["metadata"]["name"]: each for each in found if each["kind"] == kind}
+
+
+def pods(case: str) -> dict[str, dict[str, Any]]:
+    kinds = ("StatefulSet", "Deployment", "Job")
+    return {
+        n: each["spec"]["template"] for kind in kinds for n, each in of_kind(kind, case).items()
+    }
+
+
+def own(pod: dict[str, Any]) -> dict[str, Any]:
+    """The container of ours; the others pass metrics on."""
+    (found,) = [c for c in pod["spec"]["containers"] if not c["name"].startswith("metrics-")]
+    return dict(found)
+
+
+def environment(pod: dict[str, Any]) -> dict[str, str]:
+    """Variables of a pod, with a text in place of what comes from elsewhere."""
+    listed = own(pod)["env"]
+    found = {each["name"]: each.get("value", "0123456789abcdef") for each in listed}
+    assert len(found) == len(listed), "a variable is given twice"
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_variable_is_a_setting_and_every_command_is_one(case: str):
+    assert pods(case)
+    for pod in pods(case).values():
+        settings = settings_of(environment(pod))
+        command = parse_command(own(pod)["args"])
+        assert command in ("worker", "serve", "topics apply")
+        mounts = {mount["mountPath"] for mount in own(pod)["volumeMounts"]}
+        assert str(settings.data_dir) in mounts or command == "topics apply"  # it keeps nothing
+        # A Service called cartograph-x would add variables that are no settings of ours.
+        assert pod["spec"]["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nobody_is_root_or_writes_to_the_image(case: str):
+    for name, pod in pods(case).items():
+        told = pod["spec"]["securityContext"]
+        assert (told["runAsNonRoot"], told["runAsUser"]) == (True, 10001), name
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        for container in pod["spec"]["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_path_in_a_setting_is_mounted(case: str):
+    for pod in pods(case).values():
+        mounts = [mount["mountPath"] for mount in own(pod)["volumeMounts"]]
+        volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
+        claims = {"data"} if own(pod)["name"] == "worker" else set()
+        assert {mount["name"] for mount in own(pod)["volumeMounts"]} <= volumes | claims
+        if own(pod)["name"] == "topics":
+            continue  # it reads neither bundles nor mappings
+        for name, value in environment(pod).items():
+            if value.startswith("/"):
+                assert any(value == m or value.startswith(f"{m}/") for m in mounts), name
+
+
+def test_a_stage_has_a_statefulset_a_volume_and_its_pods_name_for_a_member():
+    found = of_kind("StatefulSet")
+    assert set(found) == {f"cartograph-{stage}" for stage in STAGES}
+    for stage in STAGES:
+        spec = found[f"cartograph-{stage}"]["spec"]
+        container = own(spec["template"])
+        assert container["args"] == ["worker", "--stages", stage]
+        member = [e for e in container["env"] if e["name"] == "CARTOGRAPH_MEMBER"]
+        assert member[0]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+        assert spec["serviceName"] in of_kind("Service")
+        assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > worker._STOP_S
+        assert bool(spec.get("volumeClaimTemplates")) == (stage != "route")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_workers_are_asked_for_as_many_processes_as_they_have(case: str):
+    for name, each in of_kind("StatefulSet", case).items():
+        stage = name.removeprefix("cartograph-")
+        pod = each["spec"]["template"]
+        count = settings_of(environment(pod)).workers_of(stage)
+        probe = own(pod)["readinessProbe"]["exec"]["command"]
+        assert probe == ["python", "-I", READY, f"{stage}={count}"]
+
+
+def test_metrics_of_every_process_are_passed_on_and_read():
+    monitor = of_kind("ServiceMonitor", "all")["cartograph-workers"]["spec"]
+    wanted = {endpoint["port"] for endpoint in monitor["endpoints"]}
+    for name, each in of_kind("StatefulSet", "all").items():
+        stage, pod = name.removeprefix("cartograph-"), each["spec"]["template"]
+        settings = settings_of(environment(pod))
+        supervisor = Supervisor(settings, slots(settings, [stage]))
+        ports = [supervisor._of_one(n).metrics_port for n in range(settings.workers_of(stage))]
+        relays = [c for c in pod["spec"]["containers"] if c["name"].startswith("metrics-")]
+        assert [c["args"] for c in relays] == [
+            [f"TCP-LISTEN:{port + RELAY_ABOVE},fork,reuseaddr", f"TCP:127.0.0.1:{port}"]
+            for port in ports
+        ]
+        service = of_kind("Service", "all")[name]
+        assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert [port["port"] for port in service["spec"]["ports"]] == [
+            port + RELAY_ABOVE for port in ports
+        ]
+        assert {port["name"] for port in service["spec"]["ports"]} <= wanted
+    policy = of_kind("NetworkPolicy", "all")["cartograph-workers"]["spec"]["ingress"][0]["ports"][0]
+    assert policy["port"] == 9464 + RELAY_ABOVE
+    assert policy["endPort"] == policy["port"] + 63
+
+
+@pytest.mark.parametrize("case", ["", "all"])
+def test_the_read_api_is_probed_and_reached_where_it_listens(case: str):
+    pod = of_kind("Deployment", case)["cartograph-serve"]["spec"]["template"]
+    settings, container = settings_of(environment(pod)), own(pod)
+    assert settings.http_host == "0.0.0.0"
+    assert container["ports"] == [{"name": "http", "containerPort": settings.http_port}]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = container[probe]["httpGet"]
+        assert asked["port"] == "http"
+        assert asked["path"] in api_paths()
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert of_kind("Service", case)["cartograph-serve"]["spec"]["ports"] == [
+        {"name": "http", "port": settings.http_port, "targetPort": "http"}
+    ]
+    policy = of_kind("NetworkPolicy", case)["cartograph-serve"]["spec"]["ingress"][0]
+    assert policy["ports"] == [{"protocol": "TCP", "port": settings.http_port}]
+    if case == "all":
+        monitor = of_kind("ServiceMonitor", case)["cartograph-serve"]["spec"]["endpoints"][0]
+        assert (monitor["port"], monitor["path"]) == ("http", "/metrics")
+        assert "/metrics" in api_paths()
+
+
+@pytest.mark.parametrize(("partitions", "replication"), [(32, 3), (8, 1), (4, 2)])
+def test_strimzi_makes_the_topics_that_cartograph_would(partitions: int, replication: int):
+    made = of_kind(
+        "KafkaTopic",
+        "",
+        "--set=topics.mode=strimzi",
+        f"--set=settings.partitions={partitions},settings.replication={replication}",
+    )
+    planned = {spec.name: spec for spec in plan(Names(), partitions, replication)}
+    assert {each["spec"]["topicName"] for each in made.values()} == set(planned)
+    for each in made.values():
+        spec = planned[each["spec"]["topicName"]]
+        assert each["spec"]["partitions"] == spec.partitions
+        assert each["spec"]["replicas"] == spec.replication
+        assert each["spec"]["config"] == dict(spec.config)
+        assert each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_strimzi_topics_of_another_prefix_are_named_as_the_workers_name_them():
+    pod = of_kind("StatefulSet", "all")["cartograph-graph"]["spec"]["template"]
+    settings = settings_of(environment(pod))
+    names = {each["spec"]["topicName"] for each in of_kind("KafkaTopic", "all").values()}
+    planned = plan(Names(settings.prefix), settings.partitions, settings.replication)
+    assert names == {spec.name for spec in planned}
+
+
+def test_settings_arrive_as_they_were_given():
+    pod = of_kind("StatefulSet", "all")["cartograph-graph"]["spec"]["template"]
+    settings = settings_of(environment(pod))
+    assert settings.unsent_limit == 1_000_000
+    assert settings.dead_letter_ratio == 0.05
+    assert settings.purchase_actions == ("purchase", "checkout")
+    assert settings.scoring == {"min_support": 3.0, "lift_accept": 1.4}
+    assert settings.sources == {
+        "shop.events": "native",
+        "shop.catalog": "mappings/catalog.toml",
+    }
+    # A relative path is looked for in the image's working folder.
+    assert "WORKDIR /etc/cartograph\n" in (DEPLOY / "Dockerfile").read_text()
+    mounts = {mount["mountPath"] for mount in own(pod)["volumeMounts"]}
+    assert "/etc/cartograph/mappings" in mounts
+    assert settings.kafka_cert_file == "/etc/cartograph/kafka/user.crt"
+
+
+def test_a_gpu_is_for_the_stages_named_alone():
+    sets = of_kind("StatefulSet", "gpu")
+    for stage in STAGES:
+        pod = sets[f"cartograph-{stage}"]["spec"]["template"]
+        container, on_gpu = own(pod), stage in ("queries", "products")
+        assert container["image"].endswith("-gpu") == on_gpu
+        assert settings_of(environment(pod)).device == ("cuda" if on_gpu else "cpu")
+        assert ("nvidia.com/gpu" in container["resources"]["limits"]) == on_gpu
+        assert ("runtimeClassName" in pod["spec"]) == on_gpu
+    products = sets["cartograph-products"]["spec"]["template"]["spec"]
+    assert products["nodeSelector"] == {"nvidia.com/gpu.present": "true", "pool": "large"}
+    assert {each["key"] for each in products["tolerations"]} == {"nvidia.com/gpu"}
+
+
+def test_replicas_that_would_find_no_state_are_refused_with_a_way_out():
+    with pytest.raises(ValueError, match=r"stages\.graph\.processes"):
+        render("", "--set=stages.graph.replicas=2")
+    render("", "--set=stages.route.replicas=2")
+    render("", "--set=stages.graph.replicas=2,settings.allow_empty_store=true")
+
+
+def test_a_budget_selects_the_pods_of_its_workload():
+    for name, budget in of_kind("PodDisruptionBudget").items():
+        labels = pods("")[name]["metadata"]["labels"]
+        assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_what_stands_on_the_values_files_exists():
+    assert {file.stem for file in Path(CHART / "ci").iterdir()} == set(CASES) - {""}
