@@ -280,7 +280,9 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
 
     def lags(self) -> dict[TP, int]:
         """Records of each assigned partition that were not handed out yet, where it is known."""
-        assignment = self._thread._ensure_consumer()._subscription.subscription.assignment
+        # None between two subscriptions: while a rebalance is under way.
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
         found: dict[TP, int] = {}
         if assignment is not None and assignment.active:
             for tp in assignment.tps:

@@ -153,8 +153,8 @@ _EDGES: Final = " .,;:!?'\"*-/|"
 _MEASURED: Final = frozenset({"size", "compatibility"})
 """Open attributes whose values may be measures: a size is "queen" or "30 x 40 cm"."""
 
-_CUT_OPEN = re.compile(r"[;|\n]|(?<!\d)[,/]|[,/](?!\d)")
-_CUT_CLOSED = re.compile(r"[;|\n&+]|(?<!\d)[,/]|[,/](?!\d)|\band\b", re.IGNORECASE)
+_CUT_OPEN = re.compile(r"[;|\n]|\\n|(?<!\d)[,/]|[,/](?!\d)")
+_CUT_CLOSED = re.compile(r"[;|\n&+]|\\n|(?<!\d)[,/]|[,/](?!\d)|\band\b", re.IGNORECASE)
 _LEADING = re.compile(
     r"^(?:(?:compatible with|works with|suitable for|designed for|perfect for|great for|ideal for|"
     r"fits|for|during|against|while|when|with|in|on|at|to|the|an?|my|our|your)"

@@ -235,3 +235,8 @@ def test_a_measure_of_something_else_is_no_size(text):
 @pytest.mark.parametrize("text", ["8", "10 cm", '15.6"', "queen", "10 x 20 cm", "xl", "8.5 oz"])
 def test_a_size_is_one(text):
     assert value_of(O, "size", text) is not None
+
+
+def test_a_line_break_that_a_catalog_wrote_out_parts_values():
+    found = values_of(O, "compatibility", "Deskjet 2710\\nDeskjet 2720")
+    assert [value.text for value in found] == ["deskjet 2710", "deskjet 2720"]
