@@ -57,32 +57,68 @@ class PathFinder:
         return self._search(np.log(np.maximum(chances, _LEAST)))
 
     def _search(self, scores: Floats) -> list[int]:
-        total = scores[0].copy()
-        total[self._insides] = -np.inf
-        before = np.zeros(scores.shape, np.int64)
+        """Forwards through the words, keeping for each label the best that ends in its B- or I-.
+
+        What leads to a word's tags is little: to an I- the better of its label's two; to all others
+        one tag, but to the B- of that tag's own label another.
+        """
+        begun, inside = scores[:, self._begins], scores[:, self._insides]
+        begin, within, outside = begun[0], np.full(len(self._begins), -np.inf), scores[0, OUTSIDE]
+        steps = []
         for place in range(1, len(scores)):
-            gained, before[place] = self._step(total)
-            total = gained + scores[place]
-        tags = [int(total.argmax())]
-        for back in before[:0:-1]:
-            tags.append(int(back[tags[-1]]))
+            goes_on = within > begin
+            held = np.maximum(begin, within)
+            top = int(held.argmax())
+            step = _Step(goes_on, top, is_out=outside >= held[top])
+            best = outside if step.is_out else held[top]
+            begin = best + begun[place]
+            if not step.is_out:
+                held[top], kept = -np.inf, held[top]
+                other = int(held.argmax())
+                step.other = other if held[other] > outside else -1
+                gained = max(held[other], outside)
+                step.is_anew = kept - BREAK >= gained
+                begin[top] += max(kept - BREAK, gained) - kept
+                held[top] = kept
+            within = held + inside[place]
+            outside = best + scores[place, OUTSIDE]
+            steps.append(step)
+        return self._walked(begin, within, outside, steps)
+
+    def _walked(
+        self, begin: Floats, within: Floats, outside: float, steps: list["_Step"]
+    ) -> list[int]:
+        """The tags, from the best of the last word backwards."""
+        held = np.maximum(begin, within)
+        label = int(held.argmax())
+        if outside >= held[label]:
+            label = -1
+        is_inside = label >= 0 and bool(within[label] > begin[label])
+        tags = [self._tag(label, is_inside)]
+        for step in reversed(steps):
+            if not is_inside:
+                label = step.before(label)
+            is_inside = label >= 0 and bool(step.goes_on[label])
+            tags.append(self._tag(label, is_inside))
         return tags[::-1]
 
-    def _step(self, total: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """For each next tag: the best score that leads to it, and the tag that it comes from."""
-        top = int(total.argmax())
-        gained = np.full(len(total), total[top])
-        source = np.full(len(total), top)
-        begun, gone_on = total[self._begins], total[self._insides]
-        own = np.where(begun >= gone_on, self._begins, self._insides)
-        held = np.maximum(begun, gone_on)
-        gained[self._insides], source[self._insides] = held, own
-        if top != OUTSIDE:
-            row = int(np.flatnonzero((self._begins == top) | (self._insides == top))[0])
-            begin = self._begins[row]
-            others = total.copy()
-            others[[begin, self._insides[row]]] = -np.inf
-            other = int(others.argmax())
-            again = held[row] - BREAK
-            gained[begin], source[begin] = max((again, own[row]), (others[other], other))
-        return gained, source
+    def _tag(self, label: int, is_inside: bool) -> int:
+        if label < 0:
+            return OUTSIDE
+        return int((self._insides if is_inside else self._begins)[label])
+
+
+class _Step:
+    """How one word's tags were reached: labels by number, -1 for outside."""
+
+    __slots__ = ("goes_on", "is_anew", "is_out", "other", "top")
+
+    def __init__(self, goes_on: npt.NDArray[np.bool_], top: int, *, is_out: bool) -> None:
+        self.goes_on, self.top, self.is_out = goes_on, top, is_out
+        self.other, self.is_anew = -1, False
+
+    def before(self, label: int) -> int:
+        """The label that comes before a B- of `label`, or before a word outside."""
+        if self.is_out:
+            return -1
+        return self.other if label == self.top and not self.is_anew else self.top
