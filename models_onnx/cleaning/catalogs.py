@@ -29,6 +29,9 @@ MAIN = (
 OTHERS_OF_A_PRODUCT = 10
 """Other values of one Icecat product: some have 200, which would make a catalog of notebooks."""
 
+_NO_TYPE = "1"
+"""What Icecat writes where nobody gave a type: no claim of the catalog's, right or wrong."""
+
 _MYNTRA = ("gender", "masterCategory", "subCategory", "articleType", "baseColour", "usage")
 _MYNTRA_GUESSED = ("season", "year")
 """Fields that nothing about the product hints at (a swapped one is as likely); see `LIMITS`."""
@@ -37,8 +40,9 @@ _MYNTRA_GUESSED = ("season", "year")
 def icecat(path: Path) -> Iterator[Claim]:
     """Brand and attributes of electronics; hardly any have a product type."""
     for row in _rows(path):
-        kind = str(row.get("attr_t_product_type", ""))
-        kind = "" if kind == "1" else kind.lower()
+        if row.get("attr_t_product_type") == _NO_TYPE:
+            row = {**row, "attr_t_product_type": ""}
+        kind = str(row.get("attr_t_product_type", "")).lower()
         others = [k for k in row if k.startswith("attr_") and k not in MAIN]
         # A slice that differs from product to product, the same in every run.
         first = int(row["id"]) % max(1, len(others) - OTHERS_OF_A_PRODUCT)

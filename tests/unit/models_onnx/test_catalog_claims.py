@@ -40,9 +40,11 @@ def test_icecat_gives_the_main_fields_and_a_slice_of_the_others(tmp_path):
     assert claims == list(catalogs.icecat(tmp_path / "i.gz"))
 
 
-def test_icecats_bogus_type_is_no_type(tmp_path):
+def test_icecats_bogus_type_is_no_type_and_no_claim(tmp_path):
     row = {"id": "7", "title": "Acme", "supplier": "Acme", "attr_t_product_type": "1"}
-    assert next(catalogs.icecat(zipped(tmp_path / "i.gz", row))).type == ""
+    assert list(catalogs.icecat(zipped(tmp_path / "i.gz", row))) == [
+        Claim("Acme", "", "supplier", "Acme")
+    ]
 
 
 def test_a_field_that_names_the_type_is_judged_without_it(tmp_path):
