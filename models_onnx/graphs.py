@@ -99,7 +99,7 @@ def dequantised(model: Any) -> dict[str, Quantised]:
             nodes.append(_like(node, "Attention", [source[x], floats(w, scale, zero), bias, mask]))
         else:
             nodes.append(node)
-    _replace_nodes(graph, nodes)
+    word_table.replace_nodes(graph, nodes)
     used = {name for node in nodes for name in node.input}
     kept = [each for each in graph.initializer if each.name in used - found.keys()]
     kept += [numpy_helper.from_array(each.floats(), name) for name, each in found.items()]
@@ -129,7 +129,7 @@ def split_norms(model: Any) -> None:
         )
         norm.attribute.extend(each for each in node.attribute if each.name == "epsilon")
         nodes.append(norm)
-    _replace_nodes(model.graph, nodes)
+    word_table.replace_nodes(model.graph, nodes)
 
 
 def joined_norms(model: Any) -> None:
@@ -144,7 +144,7 @@ def joined_norms(model: Any) -> None:
         inputs = [biased.input[0], total.input[1], *node.input[1:3], biased.input[1]]
         joined[node.output[0]] = _like(node, "SkipLayerNormalization", inputs, without=("axis",))
         gone |= {total.output[0], biased.output[0]}
-    _replace_nodes(
+    word_table.replace_nodes(
         model.graph,
         [
             joined.get(node.output[0], node)
@@ -214,7 +214,7 @@ def packed(model: Any, known: Mapping[str, Quantised]) -> None:
             helper.make_node("DequantizeLinear", names, [each.name], name=each.name, **axis)
         )
     _replace_weights(graph, weights)
-    _replace_nodes(graph, [*nodes, *graph.node])
+    word_table.replace_nodes(graph, [*nodes, *graph.node])
     _modernise(graph)
     del model.opset_import[:]
     model.opset_import.extend([helper.make_opsetid("", 21), helper.make_opsetid(FUSED, 1)])
@@ -232,7 +232,7 @@ def _modernise(graph: Any) -> None:
             graph.initializer.append(numpy_helper.from_array(values, name))
             node = _like(node, "ReduceMax", [*node.input, name], domain="", without=("axes",))
         nodes.append(node)
-    _replace_nodes(graph, nodes)
+    word_table.replace_nodes(graph, nodes)
 
 
 def _quantise(array: npt.NDArray[np.float32]) -> Quantised:
@@ -255,12 +255,6 @@ def _like(
     made = helper.make_node(op, inputs, list(node.output), name=node.output[0], domain=domain)
     made.attribute.extend(each for each in node.attribute if each.name not in without)
     return made
-
-
-def _replace_nodes(graph: Any, nodes: list[Any]) -> None:
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del graph.node[:]
-    graph.node.extend(copies)
 
 
 def _replace_weights(graph: Any, weights: list[Any]) -> None:

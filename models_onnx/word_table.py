@@ -90,7 +90,7 @@ def split(model: Any) -> None:
         _node("ReduceSum", [mask, "embed.one"], lengths, keepdims=0),
     ]
     graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "embed.one"))
-    _replace(graph, [*made, *(each for each in graph.node if each.name != node.name)])
+    replace_nodes(graph, [*made, *(each for each in graph.node if each.name != node.name)])
 
 
 def join(model: Any) -> tuple[str, Table] | None:
@@ -128,7 +128,7 @@ def join(model: Any) -> tuple[str, Table] | None:
     )
     gone = {norm.output[0], lengths.output[0]}
     rest = [n for n in graph.node if not n.output[0].startswith("embed.")]
-    _replace(graph, [embed, *(node for node in rest if node.output[0] not in gone)])
+    replace_nodes(graph, [embed, *(node for node in rest if node.output[0] not in gone)])
     for name in (words, scale, "embed.zero", "embed.one"):
         graph.initializer.remove(weights[name])
     graph.initializer.append(numpy_helper.from_array(table.floats(), words))
@@ -139,7 +139,8 @@ def _node(op: str, inputs: list[str], output: str, *, domain: str = "", **attrib
     return helper.make_node(op, inputs, [output], name=output, domain=domain, **attributes)
 
 
-def _replace(graph: Any, nodes: list[Any]) -> None:
+def replace_nodes(graph: Any, nodes: list[Any]) -> None:
+    """Give a graph these nodes, its own among them, and no others."""
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)

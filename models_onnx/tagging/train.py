@@ -1,6 +1,6 @@
 """Train the tagger: a small model, taught by deep ones.
 
-The student is the first three layers of MiniLM-L6, with a vocabulary cut to what shops write. It
+The student is the first five layers of MiniLM-L6, with a vocabulary cut to what shops write. It
 sees the labelled rows, recombined ones, and unlabelled texts, each with what the teachers say.
 """
 

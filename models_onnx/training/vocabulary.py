@@ -15,15 +15,9 @@ _LEAST = 3
 
 
 _SIGNS = "–—‘’“”™®°×½¼€£"
-_OF_ADDRESSES = frozenset(
-    {
-        "http",
-        "https",
-        "proxy",
-        "registry",
-    }
-)
-"""Words no shop needs: a search for package addresses takes a vocabulary with them for one."""
+OF_ADDRESSES = frozenset({"http", "https", "proxy", "registry", "resolved"})
+"""Words no shop needs: a search for package addresses, or for the keys of a lock file, takes a
+vocabulary with them for one."""
 
 
 def whole(tokenizer: str) -> Tokenizer:
@@ -69,4 +63,4 @@ def renumbered(table: dict[str, Any], order: list[int]) -> tuple[dict[str, Any],
 def is_written(token: str) -> bool:
     """Whether shops of this language write it: Latin letters and signs, no word of an address."""
     latin = all(ord(letter) < 0x250 or letter in _SIGNS for letter in token)
-    return latin and token not in _OF_ADDRESSES
+    return latin and token not in OF_ADDRESSES

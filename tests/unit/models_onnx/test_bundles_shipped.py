@@ -1,6 +1,7 @@
 """The bundles in the repository: whole, small, and as good as their cards say on a few texts."""
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -10,6 +11,7 @@ from models_onnx.cleaning.cleaner import Cleaner
 from models_onnx.labels import bio_labels
 from models_onnx.spans import HELD, Claim, Text
 from models_onnx.tagging.tagger import Tagger
+from models_onnx.training.vocabulary import OF_ADDRESSES
 
 TASKS = ["tagging", "cleaning"]
 MEGABYTE = 1_000_000
@@ -97,3 +99,9 @@ def test_poison_claims_never_raise(cleaner, value):
     answers = cleaner.judge([Claim(value, value, "color", value), Claim("", "shoes", value, "red")])
     if not value.strip():
         assert answers == [HELD, HELD]
+
+
+@pytest.mark.parametrize("name", [*TASKS, "synonyms"])
+def test_no_vocabulary_reads_as_an_address_or_as_a_lock_file(name):
+    table = json.loads((bundle.shipped(name) / "tokenizer.json").read_text(encoding="utf-8"))
+    assert OF_ADDRESSES.isdisjoint(table["model"]["vocab"])
