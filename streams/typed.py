@@ -81,7 +81,7 @@ def found(tagged: Tagged, ontology: Ontology, *, unnamed: float = 0.0) -> list[F
     own = Found(tagged.type, "", tagged.type_score)
     narrower = [one for one in named if ontology.is_a(one.slug, own.slug)]
     if narrower or any(ontology.is_a(own.slug, one.slug) for one in named):
-        return [*narrower, own, *named]
+        return [*narrower, own, *(one for one in named if one not in narrower)]
     if own.score >= max(SURE, unnamed):
         return [own, *named]
     return [*named, own] if own.score >= unnamed else named

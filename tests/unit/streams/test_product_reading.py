@@ -12,6 +12,7 @@ from streams.ports import Questions
 from streams.product_reading import MAX_TEXT_CHARS, Read, counted_types, read
 from streams.product_rows import Reading
 from streams.products import ProductSettings
+from streams.typed import SURE
 from tests.one_partition import small_ontology
 
 ONTOLOGY = small_ontology()
@@ -331,3 +332,14 @@ def test_a_title_that_names_no_type_has_the_taggers(guess, title, category, type
         for (relation, tail, _), claimed in found.claims.items()
         if relation == "has_type"
     } == types
+
+
+@pytest.mark.parametrize(("score", "types"), [(SURE, {"type:boots"}), (SURE - 0.01, set())])
+def test_a_type_that_no_word_of_the_title_names_has_to_be_sure(score, types):
+    class Guessing(Answering):
+        def tag(self, text: Text) -> Tagged:
+            return Tagged(super().tag(text).spans, "boots", score)
+
+    found = Guessing({}, {}).read(Product("p1", title="Timberland Premium 6 inch"))
+    assert {tail for relation, tail, _ in found.claims if relation == "has_type"} == types
+    assert bool(found.reading.types) == bool(types)
