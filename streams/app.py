@@ -63,6 +63,8 @@ class Run(Protocol):
 
     async def stop(self) -> None: ...
 
+    async def leave(self) -> None: ...
+
 
 async def check_topics(settings: Settings, names: Iterable[str]) -> dict[str, ActualTopic]:
     """The graph's own topics of these logical names, as they are.
@@ -208,6 +210,10 @@ class StageRun:
             await self._holdings.close()
         if self._models is not None:
             self._models.close()
+
+    async def leave(self) -> None:
+        """After `stop`: others get our partitions now, not after the session timeout."""
+        await self._app.consumer.leave()
 
     def fail(self, error: BaseException) -> None:
         """End the worker for this reason; the first one counts."""

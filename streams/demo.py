@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +22,7 @@ from streams.playing import Producing
 from streams.registry import SPECS
 from streams.sample import make as sample
 from streams.settings import STAGES, Settings
+from streams.status import Status
 from streams.topics import Names, Topic, TopicSpec, plan
 from streams.worker import Supervisor, slots
 
@@ -128,7 +130,13 @@ async def play(settings: Settings, folder: Path, say: Say) -> int:
     return count
 
 
-async def at_rest(settings: Settings, supervisor: Supervisor, say: Say) -> None:
+class Workers(Protocol):
+    """What can say how workers are, as a `Supervisor` can."""
+
+    def status(self) -> list[Status]: ...
+
+
+async def at_rest(settings: Settings, supervisor: Workers, say: Say) -> None:
     """Wait until every stage has read all there is and says nothing new.
 
     Raises:

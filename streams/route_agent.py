@@ -314,6 +314,9 @@ class RouteRun:
             await self._app.consumer.report({tp: positions[tp] for tp in notes}, notes)
             self._holdings.fence()
 
+    async def leave(self) -> None:
+        await self._app.consumer.leave()
+
     def fail(self, error: BaseException) -> None:
         """End the worker for this reason; the first one counts."""
         if self._holdings is not None:

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 import faust
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
@@ -277,6 +278,19 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
             self.log.info("Offsets were not reported: %s", error)
             return False
         return True
+
+    async def leave(self) -> None:
+        """Leave the group for good, which a static member does not do by itself.
+
+        aiokafka asks no static member to leave; the broker takes a request that names one by its
+        member id alone.
+        """
+        coordinator = self._thread._ensure_consumer()._coordinator
+        request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        try:
+            await self._thread.on_loop(coordinator._send_req(request))
+        except (KafkaError, ConsumerStoppedError) as error:
+            self.log.warning("The group was not left (%s): it waits for the session timeout", error)
 
     def lags(self) -> dict[TP, int]:
         """Records of each assigned partition that were not handed out yet, where it is known."""

@@ -2,7 +2,8 @@
 
 A worker that is killed while it works starts again at once; one that breaks does so the first time,
 then after a growing pause; one that cannot run as it is set up ends everything, with its sentence.
-Workers end with this process, however that ends (on Linux).
+Workers end with this process, however that ends (on Linux). SIGTERM ends them for a while and keeps
+their places in the consumer groups; SIGUSR1 for good, so that others take over at once.
 """
 
 import asyncio
@@ -71,6 +72,7 @@ async def _run(supervisor: "Supervisor") -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: supervisor.stop(for_good=True))
     return await supervisor.run()
 
 
@@ -95,12 +97,16 @@ class Supervisor:
         self._code = OK
         self.restarts: dict[Slot, int] = dict.fromkeys(wanted, 0)
 
-    def stop(self) -> None:
-        """Ask all workers to end; `run` returns when they have."""
+    def stop(self, *, for_good: bool = False) -> None:
+        """Ask all workers to end; `run` returns when they have.
+
+        Args:
+            for_good: they will not start again here: they leave their consumer groups.
+        """
         self._stopping.set()
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+                process.send_signal(signal.SIGUSR1 if for_good else signal.SIGTERM)
 
     def status(self) -> list[Status]:
         """What the workers say of themselves."""

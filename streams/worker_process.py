@@ -1,7 +1,9 @@
 """One worker process: `python -m streams.worker_process STAGE SLOT`, settings as JSON on stdin.
 
-Started by `worker.py` alone. Ends with 0 when asked to, 2 when it cannot run as it is set up, 3
-when Kafka is away, 1 when something else broke: then it is worth another try.
+Started by `worker.py` alone. SIGTERM ends it for a while: its place in the consumer group is kept.
+SIGUSR1 ends it for good: others take its partitions over at once. Ends with 0 when asked to, 2 when
+it cannot run as it is set up, 3 when Kafka is away, 1 when something else broke: then it is worth
+another try.
 """
 
 import asyncio
@@ -78,10 +80,16 @@ def exit_now(code: int) -> None:
 
 async def _work(new_run: NewRun, settings: Settings, told: Status) -> None:
     """Start the run, keep its status file, wait for a signal or a failure."""
-    asked_to_stop = asyncio.Event()
+    asked_to_stop, for_good = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
+
+    def stop_for_good() -> None:
+        for_good.set()
+        asked_to_stop.set()
+
+    loop.add_signal_handler(signal.SIGUSR1, stop_for_good)
     run = new_run(settings, told.stage, told.slot)
     starting = asyncio.create_task(_start(run))
     stopping = asyncio.create_task(asked_to_stop.wait())
@@ -96,6 +104,8 @@ async def _work(new_run: NewRun, settings: Settings, told: Status) -> None:
         if run.failed.done():
             raise run.failed.result()
         await run.stop()
+        if for_good.is_set():
+            await run.leave()
     finally:
         telling.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -33,7 +33,11 @@ def worker(
         STAGES
     ),
 ) -> None:
-    """Run the stages, one process each (more: the setting `workers`), until Ctrl-C."""
+    """Run the stages, one process each (more: the setting `workers`), until Ctrl-C.
+
+    A worker that stops keeps its place in its consumer group for the session timeout, since it
+    mostly comes back. SIGUSR1 stops it for good: other workers take its partitions over at once.
+    """
     found = settings()
     found = found.with_(kafka=address_of(found))
     found.key()

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams.settings import Settings
 from tests.bench import place as places
 from tests.bench.flow import Event, Flow, Moment, SampleShop, sample_shop, tracer_visit
 from tests.bench.place import PARTITIONS, producer, send
@@ -143,18 +144,10 @@ def _at(ordered: Sequence[float], share: float) -> float:
 async def _trace(flow: Flow, events: Sequence[Event], shop: SampleShop, rate: float) -> list[float]:
     sent: dict[str, float] = {}
     back: dict[str, float] = {}
-    topic = flow.settings.topic("facts")
-    async with (
-        producer(flow.settings.kafka) as kafka,
-        AIOKafkaConsumer(
-            bootstrap_servers=flow.settings.kafka, auto_offset_reset="latest"
-        ) as consumer,
-    ):
-        tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        consumer.assign(tps)
-        for tp in tps:
-            await consumer.position(tp)
-        reading = asyncio.create_task(_read_facts(consumer, back))
+    ready = asyncio.Event()
+    async with producer(flow.settings.kafka) as kafka:
+        reading = asyncio.create_task(read_facts(flow.settings, back, ready))
+        await ready.wait()
         await _send_paced(kafka, flow.events, events, shop, rate, sent)
         deadline = time.monotonic() + _TRACE_WAIT_S
         while len(back.keys() & sent.keys()) < len(sent) and time.monotonic() < deadline:
@@ -191,16 +184,37 @@ async def _send_paced(
             await send(kafka, topic, chunk, PARTITIONS)
 
 
-async def _read_facts(consumer: AIOKafkaConsumer, back: dict[str, float]) -> None:
-    while True:
-        found = await consumer.getmany(timeout_ms=100)
-        now = time.time()
-        for records in found.values():
-            for record in records:
-                value = record.value or b""
-                if b'"used_with"' in value and b'"head":"product:TRACER' in value:
-                    name = value.partition(b'"head":"product:')[2].partition(b'"')[0].decode()
-                    back.setdefault(name, now)
+async def read_facts(
+    settings: Settings, back: dict[str, float], ready: asyncio.Event | None = None
+) -> None:
+    """Note when the first fact of each tracer is read from `graph.facts`, from now on.
+
+    Args:
+        back: head of the fact -> seconds since 1970.
+        ready: set once nothing that is published can be missed.
+    """
+    async with AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka, auto_offset_reset="latest"
+    ) as consumer:
+        topic = settings.topic("facts")
+        tps = [TopicPartition(topic, number) for number in range(settings.partitions)]
+        consumer.assign(tps)
+        for tp in tps:
+            await consumer.position(tp)
+        if ready is not None:
+            ready.set()
+        while True:
+            found = await consumer.getmany(timeout_ms=100)
+            now = time.time()
+            for records in found.values():
+                for record in records:
+                    _note(record.value or b"", now, back)
+
+
+def _note(value: bytes, now: float, back: dict[str, float]) -> None:
+    if b'"used_with"' in value and b'"head":"product:TRACER' in value:
+        name = value.partition(b'"head":"product:')[2].partition(b'"')[0].decode()
+        back.setdefault(name, now)
 
 
 def measure(arguments: argparse.Namespace) -> list[Row]:

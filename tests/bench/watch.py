@@ -95,6 +95,15 @@ class Worker:
 
     def start(self) -> None:
         """Start it and wait until all its partitions are open."""
+        self.launch()
+        self.until_ready()
+
+    def until_ready(self) -> None:
+        """Wait until all its partitions are open."""
+        self.wait(lambda sample: sample.ready, "to be ready", READY_S)
+
+    def launch(self) -> None:
+        """Start it."""
         self._file.unlink(missing_ok=True)
         self._read, self.samples = 0, []
         with self._log.open("ab") as log:
@@ -112,7 +121,6 @@ class Worker:
         if self._process.stdin is not None:
             self._process.stdin.write(self._settings.to_json())
             self._process.stdin.close()
-        self.wait(lambda sample: sample.ready, "to be ready", READY_S)
 
     def stop(self) -> None:
         """End it in the wanted way, or by force."""

@@ -1,9 +1,33 @@
 """Workers come and go: every partition has one owner, every record is counted once."""
 
+import signal
 from pathlib import Path
 
 from tests.kafka.helpers import Worker, create_topics, tally, test_settings, totals, wait_until
 from tests.kafka.test_kill import Feed
+
+
+def test_who_leaves_for_good_is_not_waited_for(kafka: str, topic_prefix: str, tmp_path: Path):
+    settings = test_settings(kafka, topic_prefix, tmp_path, partitions=4, session_timeout_ms=30_000)
+    create_topics(settings)
+    with Worker(settings, slot=0) as stays, Worker(settings, slot=1) as goes:
+        wait_until(
+            lambda: bool(
+                stays.is_ready
+                and goes.is_ready
+                and sorted(stays.status.partitions + goes.status.partitions) == list("0123")
+            ),
+            "they share",
+        )
+        goes.signal(signal.SIGUSR1)
+        assert goes.wait() == 0
+        moved = wait_until(
+            lambda: stays.is_ready and sorted(stays.status.partitions) == list("0123"),
+            "the other one has all, long before the session is over",
+            timeout_s=15.0,
+        )
+        print(f"left for good: taken over after {moved:.2f} s")
+        assert "was not left" not in goes.said()
 
 
 def test_three_workers_join_and_leave(kafka: str, topic_prefix: str, tmp_path: Path):

@@ -81,6 +81,11 @@ def source(thing: object) -> str:
             "self._session_timeout_ms self._rejoin_needed_fut self.generation",
         ),
         (GroupCoordinator._heartbeat_routine, "await self._do_heartbeat()"),
+        (
+            GroupCoordinator._maybe_leave_group,
+            "LeaveGroupRequest(self.group_id, self.member_id) self._send_req(request) "
+            "self._group_instance_id is None",
+        ),
         (GroupCoordinator.request_rejoin, "self._rejoin_needed_fut.set_result"),
         (GroupCoordinator.fetch_committed_offsets, "partitions"),
         (AIOKafkaConsumer, "self._fetcher self._coordinator self._subscription self._closed"),
