@@ -14,7 +14,7 @@ SMOKE := .cartograph/smoke
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
-	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-scale bench-tagging train train-smoke \
+	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-scale bench-endurance bench-tagging train train-smoke \
 	test-train gpu-models gpu-check deploy-check deploy-topics
 
 help: ## this list
@@ -72,6 +72,8 @@ bench-upsert: $(VENV)/.dev ## GRAPH: totals a second, as the graph grows
 	$(BIN)/python -m tests.bench.upsert
 bench-scale: $(VENV)/.dev ## 1, 2 and 4 workers of a stage; workers that come and go under load
 	$(BIN)/python -m tests.bench.scale
+bench-endurance: $(VENV)/.dev ## everything at once for 10 million events: memory, CPU an event
+	$(BIN)/python -m tests.bench.endurance
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
 
