@@ -101,7 +101,7 @@ deploy-topics: $(VENV)/.dev ## write the topics of streams/topics.py for the cha
 	$(BIN)/python -m tests.deploy.topics > deploy/chart/files/topics.yaml
 
 locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
-	for name in cpu:cpu,build gpu:gpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
+	for name in cpu:cpu,s3,build gpu:gpu,s3,build dev:cpu,s3,build,dev train:cpu,s3,build,dev,train bench:cpu,s3,build,dev,bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header $$(echo $${name#*:} | sed 's/[^,]*/--extra &/g; s/,/ /g') \
 	    pyproject.toml -o $(LOCKS)/$${name%%:*}.txt || exit 1; \
