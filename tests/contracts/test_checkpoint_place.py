@@ -274,10 +274,12 @@ def test_a_file_system_that_nobody_knows_is_told():
         Place("nosuch://bucket/x", "graph")
 
 
-def test_a_bucket_that_is_not_there_is_no_empty_place(url: str):
-    if url.startswith("s3"):
-        with pytest.raises(CheckpointError, match="there is no 'no-such-bucket'"):
-            Place("s3://no-such-bucket/x", "graph").ids()
+def test_a_bucket_that_is_not_there_is_no_empty_place(tmp_path: Path):
+    with (
+        serving("moto", tmp_path),
+        pytest.raises(CheckpointError, match="there is no 'no-such-bucket'"),
+    ):
+        Place("s3://no-such-bucket/x", "graph").ids()
 
 
 def test_a_server_that_is_not_there_is_no_empty_place(monkeypatch: pytest.MonkeyPatch):
