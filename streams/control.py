@@ -28,6 +28,8 @@ from streams.topics import Names
 TOPIC = "control"
 _PREFIX, _RELOAD, _BACKFILL, _CHECKPOINT = b"claim/", b"reload/", b"backfill", b"checkpoint"
 _TIMEOUT_S = 30.0
+_NOT_OURS = (msgspec.MsgspecError, ValueError)
+"""What a record of somebody else raises: other JSON, or bytes that are no UTF-8."""
 
 
 class ClaimValue(msgspec.Struct, frozen=True):
@@ -212,13 +214,13 @@ class Control:
         if key is None or value is None:
             return
         if key.startswith(_RELOAD) and told:
-            with contextlib.suppress(msgspec.MsgspecError):  # not one of ours
+            with contextlib.suppress(*_NOT_OURS):
                 self.on_reload(_decode_reload(value))
         if key == _CHECKPOINT and told:
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(*_NOT_OURS):
                 self.on_checkpoint(_decode_checkpoint(value))
         if key == _BACKFILL:
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(*_NOT_OURS):
                 self.on_backfill(_decode_backfill(value))
         if not key.startswith(_PREFIX):
             return
@@ -226,7 +228,7 @@ class Control:
             claim = _decode(value)
             stage, partition = key.removeprefix(_PREFIX).rsplit(b"/", 1)
             number = int(partition)
-        except (msgspec.MsgspecError, ValueError):
+        except _NOT_OURS:
             return  # not one of ours: nothing that a claim could mean
         last, self._last[key] = self._last.get(key), offset
         if claim.token == self._token:

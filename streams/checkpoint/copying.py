@@ -3,7 +3,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from streams import machine
-from streams.checkpoint.manifest import File, Manifest
+from streams.checkpoint.manifest import File, Manifest, stored_name
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError
 
@@ -47,8 +48,8 @@ class Hashes:
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int], str] = {}
 
-    def of(self, path: Path) -> File:
-        """Name, size and hash of a file."""
+    def of(self, path: Path) -> str:
+        """SHA-256 of a file's bytes, in hex."""
         stat = path.stat()
         mark = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
         is_table = path.suffix == ".sst"
@@ -57,7 +58,7 @@ class Hashes:
             sha256 = hash_of(path)
             if is_table:
                 self._known[mark] = sha256
-        return File(path.name, stat.st_size, sha256)
+        return sha256
 
 
 def hash_of(path: Path) -> str:
@@ -72,6 +73,7 @@ def save(
     manifest: Manifest,
     *,
     hashes: Hashes,
+    token: str,
     wanted: Wanted = lambda: True,
 ) -> Saved:
     """Write the files of a folder to the place, then the manifest.
@@ -81,24 +83,41 @@ def save(
         folder: a store's checkpoint on disk, which nobody changes.
         manifest: without its files.
         hashes: of earlier checkpoints of the same stores.
+        token: eight hex digits; those of a try that failed less than half of `GRACE_MS` ago go on
+            with what it has copied.
         wanted: whether the partition is still ours; asked last before the manifest is written.
 
     Raises:
         CheckpointError: the place cannot be written, or loses what is written.
         GivenUpError: the partition was taken away.
     """
-    paths = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+    begun = time.monotonic()
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        files = tuple(pool.map(hashes.of, paths.values()))
-        sources = {file.sha256: (paths[file.name], file.size) for file in files}
-        known = _named_before(place, manifest)
+        before = _named_before(place, manifest)
+        files = [
+            File(
+                path.name,
+                path.stat().st_size,
+                sha256,
+                before.get(sha256) or stored_name(sha256, token),
+            )
+            for path, sha256 in zip(paths, pool.map(hashes.of, paths), strict=True)
+        ]
         copied = 0
         for _ in range(_TRIES):
-            due = [sha256 for sha256 in sources if sha256 not in known]
-            copied += sum(pool.map(lambda sha256: _copy(place, sources, sha256, wanted), due))
-            known = _there(place, sources, pool)
-            if len(known) == len(sources):
+            lacking = _lacking(place, files, pool)
+            if not lacking:
                 break
+            # One that an older manifest names and that is gone gets a name of its own, too.
+            files = [
+                msgspec.structs.replace(file, stored=stored_name(file.sha256, token))
+                if file.stored in lacking
+                else file
+                for file in files
+            ]
+            due = {f.stored: folder / f.name for f in files if f.sha256 in lacking.values()}
+            copied += sum(pool.map(lambda one: _copy(place, *one, wanted), due.items()))
         else:
             raise CheckpointError(
                 f"{place.url} loses files that were written to it: is it pruned with too short a "
@@ -106,7 +125,9 @@ def save(
             )
     if not wanted():
         raise GivenUpError(f"{manifest.stage}/{manifest.partition} was taken away")
-    done = msgspec.structs.replace(manifest, files=files)
+    if (time.monotonic() - begun) * 1000 > GRACE_MS // 2:
+        raise GivenUpError(f"{place.url}: copying took so long that files may have been pruned")
+    done = msgspec.structs.replace(manifest, files=tuple(files))
     place.put_manifest(done)
     return Saved(done, copied)
 
@@ -186,40 +207,30 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _named_before(place: Place, manifest: Manifest) -> set[str]:
-    """What the partition's newest manifest names: it stays until the next one is written."""
+def _named_before(place: Place, manifest: Manifest) -> dict[str, str]:
+    """Hash -> name, of the partition's newest manifest: it stays until the next one is written."""
     for found in place.newest(manifest.stage, manifest.partition):
         if isinstance(found, Manifest):
-            return {file.sha256 for file in found.files}
-    return set()
+            return {file.sha256: file.stored for file in found.files}
+    return {}
 
 
-def _copy(
-    place: Place, sources: Mapping[str, tuple[Path, int]], sha256: str, wanted: Wanted
-) -> int:
-    """Copy one file, unless one who was killed has just done so; bytes copied."""
+def _lacking(place: Place, files: Sequence[File], pool: ThreadPoolExecutor) -> dict[str, str]:
+    """Of these files those that are not at the place, or not whole: name there -> hash."""
+    found = pool.map(lambda file: place.file(file.stored), files)
+    return {
+        file.stored: file.sha256
+        for file, stored in zip(files, found, strict=True)
+        if stored is None or stored.size != file.size
+    }
+
+
+def _copy(place: Place, stored: str, source: Path, wanted: Wanted) -> int:
+    """Copy one file; its bytes."""
     if not wanted():
         raise GivenUpError("the partition was taken away")
-    source, size = sources[sha256]
-    stored = place.file(sha256)
-    now_ms = int(source.parent.stat().st_ctime * 1000)
-    if stored is not None and stored.size == size and stored.written_ms > now_ms - GRACE_MS // 2:
-        return 0
-    place.put_file(source, sha256)
-    return size
-
-
-def _there(
-    place: Place, sources: Mapping[str, tuple[Path, int]], pool: ThreadPoolExecutor
-) -> set[str]:
-    """Of these files those that stand at the place, with the right size."""
-    wanted: Sequence[str] = list(sources)
-    found = pool.map(place.file, wanted)
-    return {
-        sha256
-        for sha256, stored in zip(wanted, found, strict=True)
-        if stored is not None and stored.size == sources[sha256][1]
-    }
+    place.put_file(source, stored)
+    return source.stat().st_size
 
 
 def _fetch_one(
@@ -228,11 +239,11 @@ def _fetch_one(
     if not wanted():
         raise GivenUpError("nobody wants it any more")
     if not (target.exists() and target.stat().st_size == file.size and _is(target, file)):
-        place.fetch_file(file.sha256, target)
+        place.fetch_file(file.stored, target)
         if not _is(target, file):
             target.unlink()
             raise DamagedCheckpointError(
-                f"{place.url}: files/{file.sha256} ({file.name}) is damaged: its bytes have "
+                f"{place.url}: files/{file.stored} ({file.name}) is damaged: its bytes have "
                 "another sha256 than its name says; use another checkpoint"
             )
         _sync(target)

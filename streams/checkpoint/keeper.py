@@ -7,6 +7,7 @@ goes wrong with the place of checkpoints is told, and tried again; it never stop
 import asyncio
 import importlib.metadata
 import logging
+import secrets
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +43,7 @@ _AGAIN_S: Final = 30.0
 _ORDER_S: Final = 600.0
 """How long an order holds for partitions that open late or fail at first."""
 
+_TOKEN_S: Final = 3_600.0
 _JITTER: Final = 10
 """Partitions begin within this part of the schedule's period, each at its own time."""
 
@@ -81,6 +83,7 @@ class Keeper:
         self._orders: dict[str, float] = {}
         self._made: set[tuple[str, int]] = set()
         self._not_before: dict[tuple[str, int], float] = {}
+        self._tokens: dict[tuple[str, int], tuple[str, float]] = {}
         self._newest_ms: dict[int, int] = {}
         self.status = CheckpointStatus()
 
@@ -105,6 +108,7 @@ class Keeper:
         partitions = self._partitions()
         wanted = {(each, n) for n in partitions for each in self._wanted(n, now)}
         self._made &= wanted
+        self._tokens = {each: told for each, told in self._tokens.items() if each in wanted}
         self._not_before = {each: at for each, at in self._not_before.items() if each in wanted}
         for checkpoint, number in sorted(wanted - self._made):
             partition = self._partitions().get(number)
@@ -162,12 +166,21 @@ class Keeper:
                 copy,
                 manifest,
                 hashes=self._hashes,
+                token=self._token(checkpoint, number),
                 wanted=lambda: partition.alive and self._may_write(),
             )
         finally:
             await asyncio.to_thread(discard, copy)
         await asyncio.to_thread(self._complete, place, checkpoint)
         return saved
+
+    def _token(self, checkpoint: str, number: int) -> str:
+        """Names what is copied for this; a try soon after one that failed goes on with that."""
+        token, at = self._tokens.get((checkpoint, number), ("", 0.0))
+        if time.monotonic() - at > _TOKEN_S or not token:
+            token = secrets.token_hex(4)
+            self._tokens[checkpoint, number] = token, time.monotonic()
+        return token
 
     def _manifest(self, checkpoint: str, kept: Kept) -> Manifest:
         return Manifest(

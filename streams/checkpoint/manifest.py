@@ -1,11 +1,13 @@
 """What a checkpoint is: the names of its parts, and the record of one partition. Pure.
 
-    <url>/<prefix>/files/<sha256>                        a file of a store, under what it holds
+    <url>/<prefix>/files/<sha256>.<token>                a file of a store, under what it holds
     <url>/<prefix>/manifests/<id>/<stage>-<n>.json       one partition: its files, offsets, settings
     <url>/<prefix>/manifests/<id>/complete.json          all partitions of all stages are there
 
 Files are written first and a partition's manifest last, so that what is listed is whole. RocksDB
-never changes a table file, so a file that an earlier checkpoint has is not copied again.
+never changes a table file: one that the partition's newest manifest names is not copied again, only
+named again. What is copied gets a token of its own: a leftover of somebody who was killed is never
+written again, so whoever removes leftovers can take nothing from under a writer's hands.
 """
 
 import re
@@ -25,6 +27,7 @@ COMPLETE: Final = "complete.json"
 _ID = re.compile(r"\d{8}T\d{6}Z(-[0-9a-f]{6})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_STORED = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{8}")
 _PART = re.compile(r"([a-z]+)-(\d{1,4})\.json")
 
 RESULT_SETTINGS: Final = (
@@ -48,11 +51,19 @@ RESULT_SETTINGS: Final = (
 
 
 class File(msgspec.Struct, frozen=True):
-    """One file of a store: its name in the folder, size in bytes, SHA-256 of its bytes in hex."""
+    """One file of a store.
+
+    Attributes:
+        name: in the store's folder.
+        size: bytes.
+        sha256: of its bytes, 64 hex digits.
+        stored: what it is called at the place; `stored_name`.
+    """
 
     name: str
     size: int
     sha256: str
+    stored: str
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +149,11 @@ def is_id(told: str) -> bool:
     return _ID.fullmatch(told) is not None
 
 
+def stored_name(sha256: str, token: str) -> str:
+    """What a file is called at the place; `token`: eight hex digits of whoever copies it."""
+    return f"{sha256}.{token}"
+
+
 def part_name(stage: str, partition: int) -> str:
     """The name of a partition's manifest."""
     return f"{stage}-{partition}.json"
@@ -171,7 +187,7 @@ def decode(data: bytes, where: str) -> Manifest:
     """
     try:
         manifest = _manifest(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedCheckpointError(
             f"{where} is no manifest of a checkpoint ({error}): use another checkpoint"
         ) from error
@@ -179,7 +195,10 @@ def decode(data: bytes, where: str) -> Manifest:
     wrong = [
         file.name
         for file in manifest.files
-        if not _NAME.fullmatch(file.name) or not _SHA256.fullmatch(file.sha256) or file.size < 0
+        if not _NAME.fullmatch(file.name)
+        or not _SHA256.fullmatch(file.sha256)
+        or not _STORED.fullmatch(file.stored)
+        or file.size < 0
     ]
     if wrong or not names or len(set(names)) < len(names) or not is_id(manifest.checkpoint):
         raise DamagedCheckpointError(
@@ -193,7 +212,7 @@ def decode_completed(data: bytes) -> Completed | None:
     """The completing record, None if it is none."""
     try:
         return _completed(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -136,17 +136,17 @@ class Place:
         """All files of stores, by what they are called here; unfinished copies among them."""
         return self._listing("files")
 
-    def file(self, sha256: str) -> Stored | None:
+    def file(self, stored: str) -> Stored | None:
         """A file of a store; None where it is not there."""
         with self._telling("read"):
             try:
-                return _stored(self._fs.info(self._path(f"files/{sha256}")))
+                return _stored(self._fs.info(self._path(f"files/{stored}")))
             except FileNotFoundError:
                 return None
 
-    def put_file(self, source: Path, sha256: str) -> None:
-        """Copy a file to the place, under its hash."""
-        target = self._path(f"files/{sha256}")
+    def put_file(self, source: Path, stored: str) -> None:
+        """Copy a file to the place, under this name."""
+        target = self._path(f"files/{stored}")
         with self._telling("written"):
             if not self._is_local:
                 self._fs.put_file(str(source), target)
@@ -155,7 +155,7 @@ class Place:
             shutil.copyfile(source, new)
             _into_place(new, Path(target))
 
-    def fetch_file(self, sha256: str, target: Path) -> None:
+    def fetch_file(self, stored: str, target: Path) -> None:
         """Copy a file from the place.
 
         Raises:
@@ -164,10 +164,10 @@ class Place:
         """
         with self._telling("read"):
             try:
-                self._fs.get_file(self._path(f"files/{sha256}"), str(target))
+                self._fs.get_file(self._path(f"files/{stored}"), str(target))
             except FileNotFoundError as error:
                 raise DamagedCheckpointError(
-                    f"{self.url}: files/{sha256} is missing: use another checkpoint"
+                    f"{self.url}: files/{stored} is missing: use another checkpoint"
                 ) from error
 
     def remove_file(self, name: str) -> None:

@@ -10,6 +10,7 @@ from streams.checkpoint.retention import Seen, garbage, outdated
 from streams.errors import CheckpointError
 
 _AT_ONCE: Final = 8
+_TRIES: Final = 5
 
 
 class Pruned(NamedTuple):
@@ -26,7 +27,7 @@ def prune(place: Place, *, keep: int, now_ms: int, grace_ms: int = GRACE_MS) -> 
     Args:
         place: of one graph.
         keep: complete checkpoints that stay, 1 or more.
-        now_ms: ms since 1970.
+        now_ms: ms since 1970, taken before the call: what is written later is never old.
         grace_ms: how long after something was written it is left alone.
 
     Raises:
@@ -41,11 +42,28 @@ def prune(place: Place, *, keep: int, now_ms: int, grace_ms: int = GRACE_MS) -> 
     # Files before manifests: one that is written in between is too young to be garbage.
     files = place.files()
     written = {name: stored.written_ms for name, stored in files.items()}
-    named = {file.sha256 for manifest in manifests(place) for file in manifest.files}
+    named = _named(place)
     left = garbage(written, named, now_ms=now_ms, grace_ms=grace_ms)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(place.remove_file, left))
     return Pruned(tuple(gone), len(left), sum(files[name].size for name in left))
+
+
+def _named(place: Place) -> set[str]:
+    """Files that any manifest names.
+
+    Another one who prunes may take a checkpoint away while it is read, after a newer one came that
+    names the same files: only a list from which nothing vanished while it was read is whole.
+    """
+    for _ in range(_TRIES):
+        listed = {each: set(place.parts(each)) for each in place.ids()}
+        found = manifests(place)
+        there = {each: set(place.parts(each)) for each in place.ids()}
+        if all(parts <= there.get(each, set()) for each, parts in listed.items()):
+            return {file.stored for manifest in found for file in manifest.files}
+    raise CheckpointError(
+        f"checkpoints at {place.url} vanish while they are read: does another one prune? Try later"
+    )
 
 
 def seen(place: Place, checkpoint: str) -> Seen:

@@ -56,17 +56,17 @@ def restore_all(
 
 def check_files(place: Place, parts: Iterable[Manifest]) -> list[str]:
     """Read every file that these manifests name; a sentence for each that is not as it was."""
-    files = {file.sha256: file for part in parts for file in part.files}
+    files = {file.stored: file for part in parts for file in part.files}
 
     def look(file: File) -> str:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / file.name
             try:
-                place.fetch_file(file.sha256, copy)
+                place.fetch_file(file.stored, copy)
             except DamagedCheckpointError as error:
                 return str(error)
             if copy.stat().st_size != file.size or hash_of(copy) != file.sha256:
-                return f"files/{file.sha256} ({file.name}) is damaged"
+                return f"files/{file.stored} ({file.name}) is damaged"
         return ""
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

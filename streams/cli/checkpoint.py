@@ -271,7 +271,7 @@ def _chosen(found: Settings, place: Place, told_id: str) -> str:
 
 def _listed(place: Place, wanted: str) -> Listed:
     parts = manifests(place, wanted)
-    files = {file.sha256: file.size for part in parts for file in part.files}
+    files = {file.stored: file.size for part in parts for file in part.files}
     times = [part.created_ms for part in parts]
     return Listed(
         wanted,

@@ -64,6 +64,10 @@ def manifest(number: int = 0, checkpoint: str = "20261105T120000Z", **more: obje
     return Manifest(**told)  # type: ignore[arg-type]
 
 
+def fresh() -> str:
+    return secrets.token_hex(4)
+
+
 class Source:
     """A store that grows, and its checkpoints."""
 
@@ -98,12 +102,12 @@ def rows_of(folder: Path) -> list[tuple[bytes, bytes]]:
 def test_what_is_saved_comes_back_and_what_is_unchanged_is_not_copied_again(
     place: Place, source: Source, tmp_path: Path
 ):
-    first = save(place, source.grow(), manifest(), hashes=Hashes())
+    first = save(place, source.grow(), manifest(), hashes=Hashes(), token=fresh())
     assert first.copied == sum({f.sha256: f.size for f in first.manifest.files}.values())
     assert place.ids() == [first.manifest.checkpoint]
     assert place.manifest(first.manifest.checkpoint, "shoppers", 0) == first.manifest
     later = manifest(checkpoint="20261105T130000Z")
-    second = save(place, source.grow(100), later, hashes=Hashes())
+    second = save(place, source.grow(100), later, hashes=Hashes(), token=fresh())
     tables = {f.sha256 for f in first.manifest.files if f.name.endswith(".sst")}
     assert tables <= {f.sha256 for f in second.manifest.files}
     assert second.copied < first.copied / 4
@@ -119,7 +123,7 @@ def test_what_is_saved_comes_back_and_what_is_unchanged_is_not_copied_again(
 
 
 def test_complete_is_said_apart_and_a_removed_checkpoint_is_gone(place: Place, source: Source):
-    save(place, source.grow(), manifest(), hashes=Hashes())
+    save(place, source.grow(), manifest(), hashes=Hashes(), token=fresh())
     assert place.completed("20261105T120000Z") is None
     place.put_completed(Completed("20261105T120000Z", 5, 1))
     assert place.completed("20261105T120000Z") == Completed("20261105T120000Z", 5, 1)
@@ -132,15 +136,15 @@ def test_complete_is_said_apart_and_a_removed_checkpoint_is_gone(place: Place, s
 def test_a_damaged_and_a_missing_file_are_told_and_leave_no_folder(
     place: Place, source: Source, tmp_path: Path
 ):
-    saved = save(place, source.grow(), manifest(), hashes=Hashes()).manifest
+    saved = save(place, source.grow(), manifest(), hashes=Hashes(), token=fresh()).manifest
     table = next(file for file in saved.files if file.name.endswith(".sst"))
     bad = tmp_path / "bad"
     bad.write_bytes(bytes(table.size))
-    place.put_file(bad, table.sha256)
+    place.put_file(bad, table.stored)
     with pytest.raises(DamagedCheckpointError, match=f"{table.sha256}.* is damaged"):
         fetch(place, saved, tmp_path / "back")
     assert [table.sha256 in said for said in check_files(place, [saved])] == [True]
-    place.remove_file(table.sha256)
+    place.remove_file(table.stored)
     with pytest.raises(DamagedCheckpointError, match="missing"):
         fetch(place, saved, tmp_path / "back")
     assert not (tmp_path / "back").exists()
@@ -149,7 +153,7 @@ def test_a_damaged_and_a_missing_file_are_told_and_leave_no_folder(
 def test_prune_keeps_what_a_kept_manifest_names(place: Place, source: Source, tmp_path: Path):
     ids = [f"2026110{day}T120000Z" for day in range(1, 5)]
     for each in ids:
-        save(place, source.grow(500), manifest(checkpoint=each), hashes=Hashes())
+        save(place, source.grow(500), manifest(checkpoint=each), hashes=Hashes(), token=fresh())
         place.put_completed(Completed(each, 1, 1))
     # Nothing is as old as the grace yet.
     now_ms = time.time_ns() // 10**6
@@ -160,7 +164,7 @@ def test_prune_keeps_what_a_kept_manifest_names(place: Place, source: Source, tm
     assert done.files > 0
     left = manifests(place)
     assert [each.checkpoint for each in left] == ids[2:]
-    assert set(place.files()) == {file.sha256 for each in left for file in each.files}
+    assert set(place.files()) == {file.stored for each in left for file in each.files}
     for each in left:
         fetch(place, each, tmp_path / each.checkpoint)
 
@@ -168,12 +172,13 @@ def test_prune_keeps_what_a_kept_manifest_names(place: Place, source: Source, tm
 def test_a_file_that_vanishes_before_the_manifest_is_copied_again(
     place: Place, source: Source, monkeypatch: pytest.MonkeyPatch
 ):
-    first = save(place, source.grow(), manifest(), hashes=Hashes()).manifest
+    first = save(place, source.grow(), manifest(), hashes=Hashes(), token=fresh()).manifest
     table = next(file for file in first.files if file.name.endswith(".sst"))
-    place.remove_file(table.sha256)
+    place.remove_file(table.stored)
     later = manifest(checkpoint="20261105T130000Z")
-    second = save(place, source.grow(1), later, hashes=Hashes())
-    assert table in second.manifest.files
+    second = save(place, source.grow(1), later, hashes=Hashes(), token=fresh())
+    assert table.sha256 in {file.sha256 for file in second.manifest.files}
+    assert table not in second.manifest.files  # it stands there under another name
     assert second.copied >= table.size
     assert check_files(place, [second.manifest]) == []
 
@@ -181,7 +186,14 @@ def test_a_file_that_vanishes_before_the_manifest_is_copied_again(
 def test_who_lost_the_partition_lists_nothing(place: Place, source: Source):
     turns = iter([True] * 4 + [False] * 100)
     with pytest.raises(GivenUpError):
-        save(place, source.grow(), manifest(), hashes=Hashes(), wanted=lambda: next(turns))
+        save(
+            place,
+            source.grow(),
+            manifest(),
+            hashes=Hashes(),
+            token=fresh(),
+            wanted=lambda: next(turns),
+        )
     assert place.ids() == []
 
 
@@ -190,7 +202,7 @@ def test_a_damaged_manifest_is_passed_over_and_stops_the_pruning_of_files(
 ):
     for hour in (12, 13):
         told = manifest(checkpoint=f"20261105T{hour}0000Z")
-        save(folder, source.grow(), told, hashes=Hashes())
+        save(folder, source.grow(), told, hashes=Hashes(), token=fresh())
         folder.put_completed(Completed(told.checkpoint, 1, 1))
     file = tmp_path / "place/graph/manifests/20261105T130000Z/shoppers-0.json"
     file.write_text(file.read_text()[:100])
@@ -219,7 +231,7 @@ def dying(source, target):
     return copy(source, target)
 shutil.copyfile = dying
 found = place.Place(sys.argv[1], "graph")
-copying.save(found, Path(sys.argv[2]), manifest(), hashes=copying.Hashes())
+copying.save(found, Path(sys.argv[2]), manifest(), hashes=copying.Hashes(), token='00000000')
 """
 
 
@@ -233,19 +245,29 @@ def test_a_kill_in_the_middle_lists_nothing_and_the_next_try_goes_on(
     assert subprocess.run(words, timeout=60).returncode == -signal.SIGKILL
     assert folder.ids() == []
     assert len([name for name in folder.files() if name.startswith(".new-")]) == 1
-    again = save(folder, copy, manifest(), hashes=Hashes())
-    skipped = again.manifest.size - again.copied
-    assert (skipped > 0) == (after > 0)
+    again = save(folder, copy, manifest(), hashes=Hashes(), token=fresh())
+    assert again.copied == again.manifest.size  # what the other left has another token
     prune(folder, keep=1, now_ms=time.time_ns() // 10**6 + 1_000, grace_ms=0)
-    assert set(folder.files()) == {file.sha256 for file in again.manifest.files}
+    assert set(folder.files()) == {file.stored for file in again.manifest.files}
     fetch(folder, again.manifest, tmp_path / "back")
     assert rows_of(tmp_path / "back") == source.store.scan("totals")
+
+
+def test_the_next_try_of_who_failed_goes_on_with_what_was_copied(folder: Place, source: Source):
+    copy, token = source.grow(), fresh()
+    turns = iter([True, True, *[False] * 100])
+    with pytest.raises(GivenUpError):
+        save(folder, copy, manifest(), hashes=Hashes(), token=token, wanted=lambda: next(turns))
+    done = sum(stored.size for stored in folder.files().values())
+    assert done > 0
+    again = save(folder, copy, manifest(), hashes=Hashes(), token=token)
+    assert again.copied == again.manifest.size - done
 
 
 def test_an_interrupted_fetch_goes_on_with_what_is_right(
     folder: Place, source: Source, tmp_path: Path
 ):
-    saved = save(folder, source.grow(), manifest(), hashes=Hashes()).manifest
+    saved = save(folder, source.grow(), manifest(), hashes=Hashes(), token=fresh()).manifest
     turns = iter([True, True, *[False] * 100])
     with pytest.raises(GivenUpError):
         fetch(folder, saved, tmp_path / "back", wanted=lambda: next(turns))
@@ -261,7 +283,7 @@ def test_an_interrupted_fetch_goes_on_with_what_is_right(
 
 
 def test_a_full_folder_is_never_replaced(folder: Place, source: Source, tmp_path: Path):
-    saved = save(folder, source.grow(), manifest(), hashes=Hashes()).manifest
+    saved = save(folder, source.grow(), manifest(), hashes=Hashes(), token=fresh()).manifest
     (tmp_path / "back").mkdir()
     (tmp_path / "back" / "something").touch()
     with pytest.raises(CheckpointError, match="must be empty"):
@@ -295,7 +317,7 @@ def test_a_server_that_is_not_there_is_no_empty_place(monkeypatch: pytest.Monkey
 
 
 def test_two_graphs_at_one_place_do_not_meet(folder: Place, source: Source):
-    save(folder, source.grow(), manifest(), hashes=Hashes())
+    save(folder, source.grow(), manifest(), hashes=Hashes(), token=fresh())
     other = Place(folder.url, "other")
     assert (other.ids(), dict(other.files())) == ([], {})
     shutil.rmtree(folder.url)

@@ -124,8 +124,8 @@ def test_of_a_damaged_checkpoint_the_older_one_is_taken(settings: Settings):
         newer = order(settings, "counting")
         worker.kill()
         bad, gone = (own_table(place, (older, newer), number) for number in (0, 1))
-        Path(settings.checkpoint_url, settings.prefix, "files", bad.sha256).write_bytes(b"x")
-        place.remove_file(gone.sha256)
+        Path(settings.checkpoint_url, settings.prefix, "files", bad.stored).write_bytes(b"x")
+        place.remove_file(gone.stored)
         lose(settings, "counting")
         worker.start()
         wait_until(lambda: worker.is_ready and used(settings)(6_000), "read again")
@@ -142,8 +142,8 @@ def test_of_a_damaged_checkpoint_the_older_one_is_taken(settings: Settings):
 def own_table(place: Place, ids: tuple[str, str], number: int) -> File:
     """A table that the newer checkpoint of a partition has and the older one has not."""
     found = [place.manifest(each, "counting", number) for each in ids]
-    tables = [{f for f in m.files if f.name.endswith(".sst")} for m in found if m is not None]
-    return min(tables[1] - tables[0], key=lambda file: file.name)
+    tables = [{f.stored: f for f in m.files if f.name.endswith(".sst")} for m in found if m]
+    return tables[1][min(tables[1].keys() - tables[0].keys())]
 
 
 def test_a_store_behind_the_log_gives_way_to_a_newer_checkpoint(settings: Settings):
