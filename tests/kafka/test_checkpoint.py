@@ -27,6 +27,7 @@ from tests.kafka.helpers import (
     wait_until,
 )
 from tests.kafka.test_kill import Feed, by_letter
+from tests.s3 import serving
 
 
 @pytest.fixture
@@ -69,8 +70,13 @@ def lose(settings: Settings, stage: str) -> None:
     shutil.rmtree(settings.data_dir / settings.prefix / stage)
 
 
-def test_a_lost_folder_is_restored_and_reads_on(settings: Settings):
-    with Worker(settings) as worker:
+@pytest.mark.parametrize("where", ["folder", "moto"])
+def test_a_lost_folder_is_restored_and_reads_on(settings: Settings, tmp_path: Path, where: str):
+    with ExitStack() as stack:
+        if where != "folder":
+            url = stack.enter_context(serving(where, tmp_path / "s3"))
+            settings = settings.with_(checkpoint_url=url)
+        worker = stack.enter_context(Worker(settings))
         told = feed(settings)
         wait_until(lambda: used(settings)(3_000), "the first part")
         made = order(settings, "counting")
