@@ -11,14 +11,16 @@ WORDNET ?= /usr/share/wordnet
 BUNDLES := models_onnx/bundles
 TRAINED := .cartograph/train
 SMOKE := .cartograph/smoke
+S3_VERSION := v1.8.0
+S3_SERVER := .cartograph/tools/versitygw-$(S3_VERSION)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
 	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
-	test-train gpu-models gpu-check deploy-check deploy-topics
+	test-train gpu-models gpu-check deploy-check deploy-topics test-s3 bench-restore
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(VENV)/.run ## the virtual environment, pinned and hashed, to run Cartograph
 setup-dev: $(VENV)/.dev ## the same, with what tests and checks need
@@ -60,6 +62,12 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 	$(BIN)/lint-imports --no-cache
 	$(PYTEST) -q -m "not kafka and not slow" tests/unit tests/properties tests/contracts
 
+test-s3: $(VENV)/.dev ## checkpoints against a second S3 server, built from the Go module proxy (needs Go)
+	test -x $(S3_SERVER) || { mkdir -p $(dir $(S3_SERVER)) && \
+	  GOBIN=$(CURDIR)/.cartograph/tools go install -trimpath github.com/versity/versitygw/cmd/versitygw@$(S3_VERSION) && \
+	  mv .cartograph/tools/versitygw $(S3_SERVER); }
+	REQUIRE_S3=1 $(PYTEST) -q tests/contracts/test_checkpoint_place.py
+
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
 
@@ -70,6 +78,8 @@ bench-pipeline: $(VENV)/.dev ## the whole way of the data, events to facts
 	$(BIN)/python -m tests.bench.pipeline
 bench-upsert: $(VENV)/.dev ## GRAPH: totals a second, as the graph grows
 	$(BIN)/python -m tests.bench.upsert
+bench-restore: $(VENV)/.dev ## checkpoints: seconds per GB to make and to restore one, in a folder and in S3
+	$(BIN)/python -m tests.bench.restore
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
 
