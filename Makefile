@@ -11,14 +11,14 @@ WORDNET ?= /usr/share/wordnet
 BUNDLES := models_onnx/bundles
 TRAINED := .cartograph/train
 SMOKE := .cartograph/smoke
+S3_VERSION := v1.8.0
+S3_SERVER := .cartograph/tools/versitygw-$(S3_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check unit simulate locks clean \
-	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-scale bench-endurance bench-tagging train train-smoke \
-	test-train gpu-models gpu-check deploy-check deploy-topics
+.PHONY: $(shell sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(VENV)/.run ## the virtual environment, pinned and hashed, to run Cartograph
 setup-dev: $(VENV)/.dev ## the same, with what tests and checks need
@@ -60,6 +60,12 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 	$(BIN)/lint-imports --no-cache
 	$(PYTEST) -q -m "not kafka and not slow" tests/unit tests/properties tests/contracts
 
+test-s3: $(VENV)/.dev ## checkpoints against a second S3 server, built from the Go module proxy (needs Go)
+	test -x $(S3_SERVER) || { mkdir -p $(dir $(S3_SERVER)) && \
+	  GOBIN=$(CURDIR)/.cartograph/tools go install -trimpath github.com/versity/versitygw/cmd/versitygw@$(S3_VERSION) && \
+	  mv .cartograph/tools/versitygw $(S3_SERVER); }
+	REQUIRE_S3=1 $(PYTEST) -q tests/contracts/test_checkpoint_place.py
+
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
 
@@ -74,6 +80,8 @@ bench-scale: $(VENV)/.dev ## 1, 2 and 4 workers of a stage; workers that come an
 	$(BIN)/python -m tests.bench.scale
 bench-endurance: $(VENV)/.dev ## everything at once for 10 million events: memory, CPU an event
 	$(BIN)/python -m tests.bench.endurance
+bench-restore: $(VENV)/.dev ## checkpoints: seconds per GB to make and to restore one, in a folder and in S3
+	$(BIN)/python -m tests.bench.restore
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
 
@@ -105,7 +113,7 @@ deploy-topics: $(VENV)/.dev ## write the topics of streams/topics.py for the cha
 	$(BIN)/python -m tests.deploy.topics > deploy/chart/files/topics.yaml
 
 locks: ## resolve the pinned, hashed requirements again (needs uv on the PATH)
-	for name in cpu:cpu,build gpu:gpu,build dev:cpu,build,dev train:cpu,build,dev,train bench:cpu,build,dev,bench; do \
+	for name in cpu:cpu,s3,build gpu:gpu,s3,build dev:cpu,s3,build,dev train:cpu,s3,build,dev,train bench:cpu,s3,build,dev,bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-header $$(echo $${name#*:} | sed 's/[^,]*/--extra &/g; s/,/ /g') \
 	    pyproject.toml -o $(LOCKS)/$${name%%:*}.txt || exit 1; \

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -17,6 +17,9 @@ from streams import agents, connection, machine, metrics
 from streams.answers import no_models
 from streams.backfill import Backfill
 from streams.broker import admin
+from streams.checkpoint.keeper import Keeper
+from streams.checkpoint.metrics import RECOVERING
+from streams.checkpoint.wiring import new_keeper, new_recovery
 from streams.control import Control
 from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
@@ -24,11 +27,12 @@ from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
+from streams.opening import Opening
 from streams.partition import Pace, Partition
 from streams.producer import Producer
 from streams.settings import Settings
 from streams.stages import StageSpec
-from streams.status import ModelStatus, stage_folder
+from streams.status import CheckpointStatus, ModelStatus, Recovering, stage_folder
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
 from topology.store.rocksdb import RocksStore, StoreMemory
@@ -64,6 +68,17 @@ class Run(Protocol):
     async def stop(self) -> None: ...
 
     async def leave(self) -> None: ...
+
+
+@runtime_checkable
+class Recovers(Protocol):
+    """A run that keeps state: it makes checkpoints, and finds the state of its partitions."""
+
+    @property
+    def recovering(self) -> tuple[Recovering, ...]: ...
+
+    @property
+    def checkpoint(self) -> CheckpointStatus: ...
 
 
 async def check_topics(settings: Settings, names: Iterable[str]) -> dict[str, ActualTopic]:
@@ -113,6 +128,8 @@ class StageRun:
         self._exchange: Exchange | None = None
         self._holdings: Holdings | None = None
         self._backfill = Backfill(self._open_partitions)
+        self._recovery = new_recovery(settings, spec.name, rebuilds=spec.rebuilds)
+        self._keeper: Keeper | None = None
 
     @property
     def ready(self) -> bool:
@@ -137,6 +154,16 @@ class StageRun:
             return ModelStatus()
         left, rate = self._backfill.outdated, self._backfill.rate
         return msgspec.structs.replace(self._exchange.status, outdated=left, backfill=rate)
+
+    @property
+    def recovering(self) -> tuple[Recovering, ...]:
+        """Partitions that came without their state."""
+        return self._recovery.under_way
+
+    @property
+    def checkpoint(self) -> CheckpointStatus:
+        """The last checkpoint."""
+        return self._keeper.status if self._keeper else CheckpointStatus()
 
     async def start(self) -> None:
         """Connect, claim, and begin to read.
@@ -166,6 +193,15 @@ class StageRun:
         )
         await asyncio.gather(self._producer.start(), self._control.start())
         self._holdings = self._new_holdings(topics)
+        self._keeper = new_keeper(
+            settings,
+            spec.name,
+            partitions=lambda: self._holdings.partitions if self._holdings else {},
+            bundles=lambda: self._models.bundles.ids if self._models else (),
+            may_write=lambda: self._lease.is_good,
+        )
+        if self._keeper is not None:
+            self._control.on_checkpoint = self._keeper.order
         if self._models is not None:
             self._exchange = Exchange(
                 self._models, lambda bundles: spec.build(settings, bundles), self._holdings.rebuild
@@ -193,6 +229,7 @@ class StageRun:
                 ("faust", watch_app(self._app)),
                 *([("models", self._exchange.run())] if self._exchange else []),
                 *([("backfill", self._backfill.run())] if self._exchange else []),
+                *([("checkpoints", self._keeper.run())] if self._keeper else []),
             )
         ]
         for task in self._tasks:
@@ -242,11 +279,17 @@ class StageRun:
                 build=spec.build(settings, bundles),
                 cache_rows=settings.cache_rows_of(spec.name),
             ),
-            folder=stage_folder(settings, spec.name),
-            open_store=partial(RocksStore, tables=spec.all_tables, memory=memory),
+            opening=Opening(
+                spec.name,
+                inputs,
+                folder=stage_folder(settings, spec.name),
+                open_store=partial(RocksStore, tables=spec.all_tables, memory=memory),
+                control=self._control,
+                allow_empty=settings.allow_empty_store,
+                recovery=self._recovery,
+            ),
             control=self._control,
             boot=machine.boot_id(),
-            allow_empty=settings.allow_empty_store,
             crash=self.fail,
             lease=self._lease,
             send=self._producer.send,
@@ -287,6 +330,7 @@ class StageRun:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
             metrics.UNSENT.labels(name).set(sum(each.owner.outbox.waiting for each in partitions))
             metrics.PARTITIONS.labels(name).set(len(partitions))
+            RECOVERING.labels(name).set(len(self._recovery.under_way))
             report_lag(self._app, name)
             if turn % _SIZE_EVERY == 1:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
@@ -322,4 +366,4 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-__all__ = ["Run", "StageRun", "check_topics", "report_lag", "stage_folder", "watch_app"]
+__all__ = ["Recovers", "Run", "StageRun", "check_topics", "report_lag", "stage_folder", "watch_app"]

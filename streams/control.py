@@ -6,7 +6,8 @@ on reading, so that it learns of a later claim for a partition that it holds.
 
 A record with key `reload/<task>` asks all workers that run then to load another bundle; who starts
 later loads what its settings name. The record with key `backfill` says how fast workers derive
-again what older bundles said; it stands for all who run and who start later.
+again what older bundles said; it stands for all who run and who start later. One with key
+`checkpoint` asks all who run then for a checkpoint of their partitions.
 """
 
 import asyncio
@@ -25,8 +26,10 @@ from streams.producer import Producer
 from streams.topics import Names
 
 TOPIC = "control"
-_PREFIX, _RELOAD, _BACKFILL = b"claim/", b"reload/", b"backfill"
+_PREFIX, _RELOAD, _BACKFILL, _CHECKPOINT = b"claim/", b"reload/", b"backfill", b"checkpoint"
 _TIMEOUT_S = 30.0
+_NOT_OURS = (msgspec.MsgspecError, ValueError)
+"""What a record of somebody else raises: other JSON, or bytes that are no UTF-8."""
 
 
 class ClaimValue(msgspec.Struct, frozen=True):
@@ -60,6 +63,12 @@ class BackfillOrder(msgspec.Struct, frozen=True):
     rate: float
 
 
+class CheckpointOrder(msgspec.Struct, frozen=True):
+    """Value of a request for a checkpoint: the id that it is to have."""
+
+    checkpoint: str
+
+
 class Claim(NamedTuple):
     """A claim that this process made: its offset, and that of the claim before it."""
 
@@ -70,6 +79,7 @@ class Claim(NamedTuple):
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ClaimValue).decode
 _decode_backfill = msgspec.json.Decoder(BackfillOrder).decode
+_decode_checkpoint = msgspec.json.Decoder(CheckpointOrder).decode
 _decode_reload = msgspec.json.Decoder(Reload).decode
 
 
@@ -86,6 +96,11 @@ def reload_record(request: Reload) -> tuple[bytes, bytes]:
 def backfill_record(order: BackfillOrder) -> tuple[bytes, bytes]:
     """Key and value of the order to backfill."""
     return _BACKFILL, _encode(order)
+
+
+def checkpoint_record(order: CheckpointOrder) -> tuple[bytes, bytes]:
+    """Key and value of a request for a checkpoint."""
+    return _CHECKPOINT, _encode(order)
 
 
 class Control:
@@ -126,6 +141,7 @@ class Control:
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.on_reload: Callable[[Reload], None] = lambda request: None
         self.on_backfill: Callable[[BackfillOrder], None] = lambda order: None
+        self.on_checkpoint: Callable[[CheckpointOrder], None] = lambda order: None
 
     async def start(self) -> None:
         """Read all claims there are, then follow.
@@ -198,10 +214,13 @@ class Control:
         if key is None or value is None:
             return
         if key.startswith(_RELOAD) and told:
-            with contextlib.suppress(msgspec.MsgspecError):  # not one of ours
+            with contextlib.suppress(*_NOT_OURS):
                 self.on_reload(_decode_reload(value))
+        if key == _CHECKPOINT and told:
+            with contextlib.suppress(*_NOT_OURS):
+                self.on_checkpoint(_decode_checkpoint(value))
         if key == _BACKFILL:
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(*_NOT_OURS):
                 self.on_backfill(_decode_backfill(value))
         if not key.startswith(_PREFIX):
             return
@@ -209,7 +228,7 @@ class Control:
             claim = _decode(value)
             stage, partition = key.removeprefix(_PREFIX).rsplit(b"/", 1)
             number = int(partition)
-        except (msgspec.MsgspecError, ValueError):
+        except _NOT_OURS:
             return  # not one of ours: nothing that a claim could mean
         last, self._last[key] = self._last.get(key), offset
         if claim.token == self._token:

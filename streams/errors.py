@@ -7,6 +7,8 @@ CartographError
 │   ├── StoreLayoutError   written with another key layout
 │   ├── StoreOwnerError    belongs to another stage, partition or graph
 │   └── StoreLockedError   another process has it open
+├── CheckpointError        a checkpoint, or the place of checkpoints, cannot be used
+│   └── DamagedCheckpointError   what stands there is not what was written
 ├── TopicError             topics are missing, recreated, or of another partition count
 ├── BrokerError            no broker answers, or it could not be started
 ├── DeposedError           another process has claimed this partition
@@ -40,6 +42,14 @@ class StoreOwnerError(StateError):
 
 class StoreLockedError(StateError):
     """Another process has the store open: stop it, or wait until it has died."""
+
+
+class CheckpointError(CartographError):
+    """A checkpoint is damaged or missing, or the place of checkpoints cannot be read or written."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A file or record of a checkpoint is missing, or not what was written: use another one."""
 
 
 class TopicError(CartographError):

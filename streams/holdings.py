@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from faust.types import TP
 
 from streams import metrics
@@ -17,17 +15,15 @@ from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
 from streams.lease import Lease
+from streams.opening import Opening, check_offset, check_topics
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
 from streams.ports import Stage
 from streams.transport import Log
-from topology.errors import StoreLockedError
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 8
-_LOCK_TRIES_S = 30.0
-_LOCK_POLL_S = 0.05
 _CALM_S, _CALM_EVERY_S = 1.0, 60.0
 
 
@@ -64,11 +60,9 @@ class Holdings:
 
     Args:
         plan: of the stage.
-        folder: one folder for each partition stands in it.
-        open_store: opens the store in a folder; raises StoreLockedError while another has it.
+        opening: opens their stores.
         control: to claim partitions.
         boot: identity of this run of the machine.
-        allow_empty: an empty store may take over a partition that ran before.
         crash: told what ends the worker.
         lease, send, answer, pace: see `Partition`.
     """
@@ -77,11 +71,9 @@ class Holdings:
         self,
         plan: StagePlan,
         *,
-        folder: Path,
-        open_store: Callable[[Path], Store],
+        opening: Opening,
         control: Control,
         boot: str,
-        allow_empty: bool,
         crash: Callable[[BaseException], None],
         lease: Lease,
         send: Send,
@@ -89,11 +81,9 @@ class Holdings:
         pace: Pace,
     ) -> None:
         self.plan = plan
-        self._folder = folder
-        self._open_store = open_store
+        self._opening = opening
         self._control = control
         self._boot = boot
-        self._allow_empty = allow_empty
         self._crash = crash
         self._lease, self._send, self._answer, self._pace = lease, send, answer, pace
         self._assigned: tuple[int, ...] | None = None
@@ -131,6 +121,7 @@ class Holdings:
         self._tasks.clear()
         partitions, self._partitions = self._partitions, {}
         self._assigned = None
+        self._opening.recovery.forget()
         for partition in partitions.values():
             partition.close()
 
@@ -157,10 +148,11 @@ class Holdings:
 
     async def bring_up(self, broker: Log) -> AsyncIterator[Mapping[TP, int]]:
         """Open, claim and start the assigned partitions, some at once."""
-        epoch, numbers = self._epoch, self._assigned or ()
-        for place in range(0, len(numbers), _AT_ONCE):
-            some = numbers[place : place + _AT_ONCE]
-            opened = await asyncio.gather(*(self._open(number, epoch) for number in some))
+        epoch = self._epoch
+        for some in self._groups():
+            opened = await asyncio.gather(
+                *(self._opening.open(each, lambda: self._epoch == epoch, broker) for each in some)
+            )
             stores = {number: store for number, store in zip(some, opened, strict=True) if store}
             try:
                 owners = {number: self._owner(number, store) for number, store in stores.items()}
@@ -174,6 +166,14 @@ class Holdings:
                 _close(stores.values())
                 raise
             yield {tp: at for tp, at in self.positions().items() if tp.partition in stores}
+
+    def _groups(self) -> list[list[int]]:
+        """The assigned partitions as they are opened; none waits for one whose state is away."""
+        return [
+            numbers[place : place + _AT_ONCE]
+            for numbers in self._opening.in_order(self._assigned or ())
+            for place in range(0, len(numbers), _AT_ONCE)
+        ]
 
     def positions(self) -> Mapping[TP, int]:
         return {
@@ -203,6 +203,7 @@ class Holdings:
             now = time.monotonic()
             for partition in list(self._partitions.values()):
                 partition.tick(now)
+            self._follow_recovery()
             is_calm = not self._reading and now - self._last_read >= _CALM_S
             was_calm, self._is_calm = self._is_calm, is_calm
             due = self._is_calm > was_calm or now - self._last_calm >= _CALM_EVERY_S
@@ -213,6 +214,13 @@ class Holdings:
                     self._is_calm and not partition.owner.stage.is_idle
                 ):  # a calm is done in slices
                     await partition.calm()
+
+    def _follow_recovery(self) -> None:
+        recovery = self._opening.recovery
+        for each in recovery.under_way:
+            partition = self._partitions.get(each.partition)
+            if partition is not None:
+                recovery.behind(each.partition, partition.owner.behind)
 
     async def rebuild(self, change: Callable[[], Build]) -> None:
         """Between two batches of all partitions, change something and make the stages anew.
@@ -253,19 +261,6 @@ class Holdings:
                 )
             )
 
-    async def _open(self, number: int, epoch: int) -> Store | None:
-        """Open a store; waits while its last process is dying. None: it was taken away again."""
-        folder = self._folder / str(number)
-        deadline = time.monotonic() + _LOCK_TRIES_S
-        while self._epoch == epoch:
-            try:
-                return await asyncio.to_thread(self._open_store, folder)
-            except StoreLockedError:
-                if time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(_LOCK_POLL_S)
-        return None
-
     async def _claims(self, stores: Mapping[int, Store], broker: Log) -> dict[int, "_Begin"]:
         tps = [TP(topic, number) for number in stores for topic in self.plan.inputs]
         claims: dict[int, Claim]
@@ -296,8 +291,8 @@ class Holdings:
             topics={logical: full for full, logical in plan.inputs.items()},
             cache_rows=plan.cache_rows,
         )
-        _check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
-        may_begin = self._allow_empty or self._control.last_claim(plan.name, number) is None
+        check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
+        may_begin = self._opening.allow_empty or self._control.last_claim(plan.name, number) is None
         if is_empty and may_begin:
             # Written before the claim: if we die between the two, the next start must not take
             # this store for one that somebody emptied.
@@ -307,13 +302,13 @@ class Holdings:
     def _start(self, owner: Owner, store: Store, begin: "_Begin") -> None:
         plan, number = self.plan, owner.partition
         for logical, (first, end) in begin.bounds.items():
-            _check_offset(owner, logical, first, end)
+            check_offset(owner, logical, first, end)
         start = Start(
             begin.claim.offset,
             begin.claim.last,
             {logical: end for logical, (_, end) in begin.bounds.items()},
             boot=self._boot,
-            allow_empty=self._allow_empty,
+            allow_empty=self._opening.allow_empty,
         )
         if owner.build is not plan.build:  # the models were exchanged since it was opened
             owner.restage(plan.build)
@@ -350,40 +345,3 @@ class _Begin(NamedTuple):
 def _close(stores: Collection[Store]) -> None:
     for store in stores:
         store.close()
-
-
-_ids = msgspec.json.Decoder(dict[str, str])
-
-
-def _check_topics(store: Store, topic_ids: Mapping[str, str], where: str) -> None:
-    """Note the ids of the input topics in the store; refuse topics that were made again."""
-    row = store.get("meta", b"topics")
-    known = {} if row is None else _ids.decode(row)
-    again = sorted(name for name, told in topic_ids.items() if known.get(name, told) != told)
-    if again:
-        raise TopicError(
-            f"{where}: {', '.join(again)} was deleted and made again since this store was written; "
-            "its offsets mean other records now. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
-
-
-def _check_offset(owner: Owner, logical: str, first: int, end: int) -> None:
-    """Where the owner goes on must be within the log, or what it says is not true any more."""
-    where = f"{owner.name}/{owner.partition}"
-    at = owner.next_offset(logical)
-    if at is not None and at > end:
-        raise TopicError(
-            f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
-            "was deleted and made again, or lost its end. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    if at is not None and at < first:
-        metrics.LOST.labels(owner.name, logical).inc(first - at)
-        log.error(
-            "%s: %d records of %s were deleted before they were read", where, first - at, logical
-        )
-    if at is None or at < first:
-        empty: Sequence[object] = ()
-        owner.read(logical, empty, first)  # type: ignore[arg-type]

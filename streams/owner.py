@@ -21,6 +21,8 @@ from streams.ports import Answers, Message, Questions, Record, Stage, State
 from streams.wire import BadMessageError, Marker, Sent, decode
 
 LAYOUT_VERSION = 1
+KEPT = b"kept"
+"""Key, in the table `meta`, of what a store says of itself."""
 
 
 class Kept(msgspec.Struct):
@@ -44,7 +46,7 @@ _decode = msgspec.json.Decoder(Kept).decode
 
 def kept_of(state: State) -> Kept | None:
     """What a store says of itself; None for an empty one."""
-    row = state.get("meta", b"kept")
+    row = state.get("meta", KEPT)
     return None if row is None else _decode(row)
 
 
@@ -112,7 +114,7 @@ class Owner:
         self.name, self.partition = name, partition
         self._state = state
         self._topics = dict(topics or {})
-        row = state.get("meta", b"kept")
+        row = state.get("meta", KEPT)
         self._empty = row is None
         self.kept = Kept(LAYOUT_VERSION, name, partition, graph) if row is None else _decode(row)
         self._check(graph)
@@ -141,8 +143,9 @@ class Owner:
         if self._empty and start.last_claim is not None and not start.allow_empty:
             raise StateError(
                 f"{self.name}/{self.partition}: the store is empty, but this partition has run "
-                "before. Restore its folder or a checkpoint; to build it again from the events "
-                "that are still kept, start once with CARTOGRAPH_ALLOW_EMPTY_STORE=1"
+                "before. Restore its folder or a checkpoint (`cartograph checkpoint restore`, or "
+                "CARTOGRAPH_CHECKPOINT_URL, where there is one); to build it again from what its "
+                "input topics still keep, start once with CARTOGRAPH_ALLOW_EMPTY_STORE=1"
             )
         again = kept.incarnation != start.last_claim or kept.boot != start.boot
         if again := again or kept.incarnation < 0:
@@ -182,15 +185,18 @@ class Owner:
         self.inbox.flush()
         self.outbox.flush(self.kept.version)
         self.kept.tally = dict(self.tally)
-        self._state.put("meta", b"kept", _encode(self.kept))
+        self._state.put("meta", KEPT, _encode(self.kept))
         self._state.commit()
 
     def take(self, limit: int) -> list[Message]:
         """Messages to produce, right after a `commit`; none while inputs are caught up first."""
-        kept = self.kept
-        if any(kept.offsets.get(topic, 0) < end for topic, end in kept.until.items()):
-            return []
-        return self.outbox.take(limit)
+        return [] if self.behind else self.outbox.take(limit)
+
+    @property
+    def behind(self) -> int:
+        """Records of its inputs that it still has to read before it may send."""
+        offsets = self.kept.offsets
+        return sum(max(0, end - offsets.get(each, 0)) for each, end in self.kept.until.items())
 
     def settled(self) -> None:
         """All messages taken were acknowledged."""

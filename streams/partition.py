@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from streams import metrics
@@ -17,14 +18,16 @@ from streams.answers import ANSWERS, Answer
 from streams.errors import StateError
 from streams.fetch import Span
 from streams.lease import Lease
-from streams.owner import Owner
+from streams.owner import KEPT, Kept, Owner, kept_of, without_incarnation
 from streams.ports import Message, Rereads, State
 
 _ROUNDS = 1_000
 
 
 class Store(State, Protocol):
-    """A state that is opened and closed."""
+    """A state that is opened, copied and closed."""
+
+    def checkpoint(self, path: Path) -> None: ...
 
     def close(self) -> None: ...
 
@@ -78,6 +81,7 @@ class Partition:
         self._answer = answer
         self._pace = pace
         self._lock = asyncio.Lock()
+        self._is_copying = False
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
         self._unsaved = 0
@@ -184,12 +188,43 @@ class Partition:
             self._wake.set()
             await asyncio.sleep(0.01)
 
+    async def snapshot(self, path: Path) -> Kept | None:
+        """Copy what is committed to a new folder, by hard links, without its incarnation.
+
+        Whoever opens the copy sends everything again. A worker that is killed meanwhile leaves its
+        own store so too: it will send more than it had to.
+
+        Returns:
+            what the store says of itself; None: it was taken away, and there is no copy.
+        """
+        async with self._lock:
+            row = self._store.get("meta", KEPT) if self.alive and await self._save() else None
+            if row is None:
+                return None
+            self._is_copying = True
+            try:
+                self._write_kept(without_incarnation(row))
+                try:
+                    await asyncio.to_thread(self._store.checkpoint, path)
+                finally:
+                    self._write_kept(row)
+                return kept_of(self._store)
+            finally:
+                self._is_copying = False
+                if not self.alive:
+                    self._store.close()
+
+    def _write_kept(self, row: bytes) -> None:
+        self._store.put("meta", KEPT, row)
+        self._store.commit()
+
     def close(self) -> None:
         """Let go of the store; what was not committed is read again by the next owner."""
         self.alive = False
         self._wake.set()
         self._sent.set()
-        self._store.close()
+        if not self._is_copying:  # a copy that is under way lets go of it at its end
+            self._store.close()
 
     async def _settle(self) -> bool:
         """Answer what the stage asks; False if the partition was taken away meanwhile."""

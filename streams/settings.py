@@ -79,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         session_timeout_ms: wall time after which Kafka gives a silent worker's partitions away.
         member: names this machine's workers in their consumer groups, the same after a restart and
             of no other machine (on Kubernetes the pod's name); empty: a name kept in `data_dir`.
+        checkpoint_url: where checkpoints are kept, a folder or a URL that fsspec knows
+            (`s3://bucket/folder`); empty: nowhere.
+        checkpoint_every_s: wall time from one checkpoint to the next; 0: only when asked for.
+        checkpoint_keep: complete checkpoints that the schedule leaves there.
         allow_empty_store: an empty folder may take over a partition that has run before.
         cache_rows: decoded totals that a worker process keeps, each way, beside as many rows of
             GRAPH or a quarter as many shoppers or products; shared out evenly over the partitions
@@ -135,6 +139,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: dict[str, int] = {}
     session_timeout_ms: int = 10_000
     member: str = ""
+    checkpoint_url: str = ""
+    checkpoint_every_s: int = 0
+    checkpoint_keep: int = 24
     allow_empty_store: bool = False
     cache_rows: int = 200_000
     state_cache_mb: int = 128
@@ -181,7 +188,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(
                 "kafka_cert_file and kafka_key_file belong together: give both, or neither"
             )
-
+        if self.checkpoint_every_s and not self.checkpoint_url:
+            raise SettingsError(
+                f"checkpoint_every_s is {self.checkpoint_every_s}, but CARTOGRAPH_CHECKPOINT_URL "
+                "does not say where checkpoints are kept"
+            )
         if self.write_buffer_mb >= self.state_cache_mb:
             raise SettingsError(
                 f"write_buffer_mb is {self.write_buffer_mb}, state_cache_mb {self.state_cache_mb}: "
@@ -311,6 +322,9 @@ RULES: dict[str, Rule] = {
     "workers": Table("a stage", Integer(0, 64), keys=Choice(*STAGES)),
     "session_timeout_ms": Integer(2_000, 300_000),
     "member": Text("letters, digits, '.', '_' and '-', at most 150", r"[A-Za-z0-9._-]{0,150}"),
+    "checkpoint_url": Text("a folder or a URL without credentials, or nothing", r"[^@\n]*"),
+    "checkpoint_every_s": Integer(0, 30 * 86_400),
+    "checkpoint_keep": Integer(1, 10_000),
     "allow_empty_store": Flag(),
     "cache_rows": Integer(1_000, 1_000_000_000),
     "state_cache_mb": Integer(1, 1_000_000),

@@ -10,6 +10,7 @@ from streams.models import Task
 from streams.owner import Wiring
 from streams.ports import Stage
 from streams.settings import Settings
+from streams.topics import TOPICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class StageSpec:
     tables: tuple[str, ...]
     build: Callable[[Settings, Bundles], Callable[[Wiring], Stage]]
     models: tuple[Task, ...] = ()
+
+    @property
+    def rebuilds(self) -> bool:
+        """All its inputs are compacted topics: what it keeps can be made again from them."""
+        return all(topic.compacted for topic in TOPICS if topic.name in self.inputs)
 
     @property
     def all_tables(self) -> tuple[str, ...]:

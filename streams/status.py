@@ -31,6 +31,37 @@ class ModelStatus(msgspec.Struct, frozen=True):
     backfill: float = 0.0
 
 
+class Recovering(msgspec.Struct, frozen=True):
+    """A partition that came to a worker without its state, and how far it is.
+
+    Attributes:
+        source: "checkpoint" or "log".
+        done, total: bytes of the checkpoint that have come, of all; of the log 0.
+        behind: records of its inputs that it still has to read before it may send; -1: not known
+            before it is open.
+    """
+
+    partition: int
+    source: str
+    done: int = 0
+    total: int = 0
+    behind: int = -1
+
+
+class CheckpointStatus(msgspec.Struct, frozen=True):
+    """The last checkpoint that a worker made of one of its partitions.
+
+    Attributes:
+        id: of the checkpoint; empty: none yet.
+        at_ms: when, ms since 1970.
+        said: why the last try failed; empty: it did not.
+    """
+
+    id: str = ""
+    at_ms: int = 0
+    said: str = ""
+
+
 class Status(msgspec.Struct, kw_only=True):
     """One worker process.
 
@@ -41,6 +72,8 @@ class Status(msgspec.Struct, kw_only=True):
         metrics_port: where Prometheus finds it on loopback, 0: nowhere.
         started_at, ready_at: seconds since 1970; `ready_at` 0 until it is ready once.
         models: of stages that ask any.
+        recovering: partitions that came without their state.
+        checkpoint: of stages that keep state, where `checkpoint_url` is set.
         error: the sentence it ended with, empty while it runs or after a wanted end.
     """
 
@@ -54,6 +87,8 @@ class Status(msgspec.Struct, kw_only=True):
     started_at: float = 0.0
     ready_at: float = 0.0
     models: ModelStatus = ModelStatus()
+    recovering: tuple[Recovering, ...] = ()
+    checkpoint: CheckpointStatus = CheckpointStatus()
     error: str = ""
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from models_onnx.errors import ModelError
 from streams import logs, machine, metrics, status
-from streams.app import Run
+from streams.app import Recovers, Run
 from streams.errors import BrokerError, CartographError, DeposedError
 from streams.settings import Settings
 from streams.status import Status
@@ -140,14 +140,20 @@ async def _start(run: Run) -> None:
 async def _tell(run: Run, settings: Settings, told: Status) -> None:
     file = status.status_file(settings, told.stage, told.slot)
     collected = time.monotonic()
+    before: tuple[object, ...] = ()
     while True:
         passed = time.monotonic() - collected
         if passed > (_COLLECT_RESTING_S if told.rests else _COLLECT_BUSY_S):
             gc.collect()
             collected = time.monotonic()
         ready, held, rests, models = run.ready, run.held, run.rests, run.models
-        if (ready, held, rests, models) != (told.ready, told.partitions, told.rests, told.models):
+        recovering = run.recovering if isinstance(run, Recovers) else ()
+        checkpoint = run.checkpoint if isinstance(run, Recovers) else told.checkpoint
+        now = (ready, held, rests, models, recovering, checkpoint)
+        if now != before:
+            before = now
             told.ready, told.partitions, told.rests, told.models = ready, held, rests, models
+            told.recovering, told.checkpoint = recovering, checkpoint
             if ready and not told.ready_at:
                 told.ready_at = time.time()
                 log.info("ready after %.2f s", told.ready_at - told.started_at)

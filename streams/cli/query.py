@@ -1,6 +1,7 @@
 """`cartograph query node|neighbors|facts|fact|why|intents`: ask the graph from the command line.
 
-Asks the `cartograph serve` of this data folder if one runs, else reads the topic itself.
+Asks the `cartograph serve` of this data folder if one runs, else reads the topic itself; with
+`--at` a checkpoint, which needs no Kafka.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from streams.cli.setup import address_of
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
 from streams.serve.answers import IntentsAnswer, NeighborsAnswer, NodeAnswer, WhyAnswer
 from streams.serve.ask import Asked, asking
+from streams.serve.ask_past import asking_at
 from topology.facts import Fact
 
 query = group("Ask the graph: nodes, neighbours, facts, why, and intents of a query.")
@@ -41,13 +43,16 @@ NodeId = Annotated[str, typer.Argument(metavar="NODE", help="E.g. value:color/re
 FactId = Annotated[str, typer.Argument(metavar="FACT", help="32 hex digits.")]
 Which = Annotated[Status, typer.Option("--status", help="Held facts are not taken for true.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000)]
+At = Annotated[
+    str, typer.Option("--at", metavar="CHECKPOINT", help="The graph as it was then; or: latest.")
+]
 
 
 @query.command("node")
 @told
-def query_node(node_id: NodeId, as_json: Annotated[bool, JSON] = False) -> None:
+def query_node(node_id: NodeId, at: At = "", as_json: Annotated[bool, JSON] = False) -> None:
     """What is known of a node, in numbers."""
-    with _graph() as graph:
+    with _graph(at) as graph:
         found = graph.node(node_id)
     show(found, as_json=as_json, text=lambda: _print_node(found))
 
@@ -62,10 +67,11 @@ def query_neighbors(
     min_score: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.0,
     limit: Limit = 50,
     cursor: Annotated[str, typer.Option(help="`next` of the page before.")] = "",
+    at: At = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """The nodes that facts join to this one."""
-    with _graph() as graph:
+    with _graph(at) as graph:
         found = graph.neighbors(
             node_id,
             relation=relation,
@@ -85,10 +91,11 @@ def query_facts(
     status: Which = Status.accepted,
     by: Annotated[str, typer.Option(help="The count that puts facts first: products.")] = "",
     limit: Limit = 50,
+    at: At = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Facts of a relation and a status, those with the highest count first, else by id."""
-    with _graph() as graph:
+    with _graph(at) as graph:
         told_of = graph.facts(relation, status.value)
         found = heapq.nsmallest(limit, told_of, key=lambda fact: (-fact.counts.get(by, 0), fact.id))
     show(found, as_json=as_json, text=lambda: _print_facts(found))
@@ -97,10 +104,13 @@ def query_facts(
 @query.command("fact")
 @told
 def query_fact(
-    fact_id: FactId, status: Which = Status.all, as_json: Annotated[bool, JSON] = False
+    fact_id: FactId,
+    status: Which = Status.all,
+    at: At = "",
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """A fact as it was published, whatever its status."""
-    with _graph() as graph:
+    with _graph(at) as graph:
         fact = graph.fact(fact_id, status.value).fact
 
     def text() -> None:
@@ -114,10 +124,13 @@ def query_fact(
 @query.command("why")
 @told
 def query_why(
-    fact_id: FactId, status: Which = Status.all, as_json: Annotated[bool, JSON] = False
+    fact_id: FactId,
+    status: Which = Status.all,
+    at: At = "",
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Why a fact has its status, and what stands behind it."""
-    with _graph() as graph:
+    with _graph(at) as graph:
         found = graph.why(fact_id, status.value)
     show(found, as_json=as_json, text=lambda: _print_why(found))
 
@@ -127,17 +140,22 @@ def query_why(
 def query_intents(
     text: Annotated[str, typer.Argument(metavar="QUERY", help="As a shopper would type it.")],
     limit: Limit = 10,
+    at: At = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """What people who ask like this want, also of a query that nobody asked before."""
-    with _graph() as graph:
+    with _graph(at) as graph:
         found = graph.intents(text, limit)
     show(found, as_json=as_json, text=lambda: print_intents(found))
 
 
 @contextlib.contextmanager
-def _graph() -> Iterator[Asked]:
+def _graph(at: str) -> Iterator[Asked]:
     found = settings()
+    if at:
+        with asking_at(found, at, note) as graph:
+            yield graph
+        return
     with asking(found.with_(kafka=address_of(found)), note) as graph:
         yield graph
 

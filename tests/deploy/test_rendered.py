@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from streams import worker
+from streams.registry import SPECS
 from streams.settings import STAGES
 from streams.topics import Names, plan
 from streams.worker import Supervisor, slots
@@ -240,10 +241,28 @@ def test_a_gpu_is_for_the_stages_named_alone():
 
 
 def test_replicas_that_would_find_no_state_are_refused_with_a_way_out():
-    with pytest.raises(ValueError, match=r"stages\.graph\.processes"):
-        render("", "--set=stages.graph.replicas=2")
-    render("", "--set=stages.route.replicas=2")
-    render("", "--set=stages.graph.replicas=2,settings.allow_empty_store=true")
+    with pytest.raises(ValueError, match=r"settings\.checkpoint_url to a bucket"):
+        render("", "--set=stages.shoppers.replicas=2")
+    with pytest.raises(ValueError, match=r"stages\.shoppers\.processes"):
+        render("", "--set=stages.shoppers.replicas=2,settings.checkpoint_url=/data/checkpoints")
+    render("", "--set=stages.shoppers.replicas=2,settings.checkpoint_url=s3://bucket")
+    render("", "--set=stages.shoppers.replicas=2,settings.allow_empty_store=true")
+    for stage in STAGES:
+        if stage == "route" or SPECS[stage].rebuilds:
+            render("", f"--set=stages.{stage}.replicas=2")
+
+
+def test_workers_reach_the_bucket_of_their_checkpoints_and_nobody_else_its_secret():
+    for name, pod in pods("all").items():
+        is_worker = own(pod)["name"] == "worker"
+        told = [{"secretRef": {"name": "backups"}}] if is_worker else None
+        assert own(pod).get("envFrom") == told, name
+    assert "envFrom" not in own(pods("")["cartograph-graph"])
+    ports = [
+        [port["port"] for rule in policy["spec"].get("egress", ()) for port in rule["ports"]]
+        for policy in (of_kind("NetworkPolicy", case)["cartograph"] for case in ("", "all"))
+    ]
+    assert [9000 in told for told in ports] == [False, True]
 
 
 def test_a_budget_selects_the_pods_of_its_workload():

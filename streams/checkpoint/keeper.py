@@ -1,0 +1,239 @@
+"""Makes checkpoints of the partitions that a worker holds: by a schedule, and when asked.
+
+A partition stands still only while RocksDB links its files; they are copied beside its work. What
+goes wrong with the place of checkpoints is told, and tried again; it never stops the worker.
+"""
+
+import asyncio
+import importlib.metadata
+import logging
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from streams.checkpoint import metrics
+from streams.checkpoint.copying import GivenUpError, Hashes, Saved, discard, save
+from streams.checkpoint.manifest import (
+    Completed,
+    Manifest,
+    expected,
+    is_id,
+    new_id,
+    result_settings,
+)
+from streams.checkpoint.place import Place
+from streams.checkpoint.pruning import prune
+from streams.control import CheckpointOrder
+from streams.errors import CheckpointError
+from streams.owner import LAYOUT_VERSION as OWNER_LAYOUT
+from streams.owner import Kept
+from streams.partition import Partition
+from streams.settings import Settings
+from streams.status import CheckpointStatus
+from topology.errors import StoreError
+from topology.store.rocksdb import LAYOUT_VERSION as STORE_LAYOUT
+
+log = logging.getLogger(__name__)
+
+_LOOK_S: Final = 0.25
+_AGAIN_S: Final = 30.0
+_ORDER_S: Final = 600.0
+"""How long an order holds for partitions that open late or fail at first."""
+
+_TOKEN_S: Final = 3_600.0
+_JITTER: Final = 10
+"""Partitions begin within this part of the schedule's period, each at its own time."""
+
+
+class Keeper:
+    """The checkpoints of one worker process.
+
+    Args:
+        settings: with `checkpoint_url`.
+        stage: the worker's.
+        stages: all that a complete checkpoint has.
+        folder: where the stage's stores stand; copies are made in it.
+        partitions: those that are open, by number.
+        bundles: ids of the models in use.
+        may_write: whether our partitions can be nobody else's.
+        place: opened in a thread when it is first needed, since that may import and connect.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stage: str,
+        *,
+        stages: Iterable[str],
+        folder: Path,
+        partitions: Callable[[], Mapping[int, Partition]],
+        bundles: Callable[[], tuple[str, ...]],
+        may_write: Callable[[], bool],
+        place: Callable[[], Place],
+    ) -> None:
+        self._settings, self._stage, self._folder = settings, stage, folder
+        self._expected = expected(stages, settings.partitions)
+        self._partitions, self._bundles = partitions, bundles
+        self._may_write, self._open_place = may_write, place
+        self._place: Place | None = None
+        self._hashes = Hashes()
+        self._orders: dict[str, float] = {}
+        self._made: set[tuple[str, int]] = set()
+        self._not_before: dict[tuple[str, int], float] = {}
+        self._tokens: dict[tuple[str, int], tuple[str, float]] = {}
+        self._newest_ms: dict[int, int] = {}
+        self.status = CheckpointStatus()
+
+    def order(self, order: CheckpointOrder) -> None:
+        """Make this checkpoint of all partitions now; what is no id is passed over."""
+        if is_id(order.checkpoint):
+            self._orders[order.checkpoint] = time.time() + _ORDER_S
+
+    async def run(self) -> None:
+        """Do what the schedule and orders say until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await self.turn(time.time())
+
+    async def turn(self, now: float) -> None:
+        """Make what is due now, one partition after the other.
+
+        Args:
+            now: seconds since 1970.
+        """
+        self._orders = {each: until for each, until in self._orders.items() if until > now}
+        partitions = self._partitions()
+        wanted = {(each, n) for n in partitions for each in self._wanted(n, now)}
+        self._made &= wanted
+        self._tokens = {each: told for each, told in self._tokens.items() if each in wanted}
+        self._not_before = {each: at for each, at in self._not_before.items() if each in wanted}
+        for checkpoint, number in sorted(wanted - self._made):
+            partition = self._partitions().get(number)
+            if partition and self._not_before.get((checkpoint, number), 0.0) <= now:
+                await self._make(checkpoint, number, partition)
+        self._tell_age(partitions, now)
+
+    def _wanted(self, number: int, now: float) -> list[str]:
+        """Ids of the checkpoints that a partition should be in by now."""
+        wanted = list(self._orders)
+        every_s = self._settings.checkpoint_every_s
+        if every_s:
+            begun = int(now // every_s) * every_s
+            spread = zlib.crc32(f"{self._stage}/{number}".encode()) / 2**32 * every_s / _JITTER
+            if now >= begun + spread:
+                wanted.append(new_id(begun * 1000))
+        return wanted
+
+    async def _make(self, checkpoint: str, number: int, partition: Partition) -> None:
+        begun = time.monotonic()
+        outcome = "failed"
+        try:
+            saved = await self._save(checkpoint, number, partition)
+            self._made.add((checkpoint, number))
+            outcome = "done"
+            if saved is not None:
+                self._note(saved, time.monotonic() - begun)
+        except GivenUpError as error:
+            outcome = "given_up"
+            log.info("checkpoint %s: %s", checkpoint, error)
+        except (CheckpointError, StoreError, OSError) as error:
+            said = f"{self._stage}/{number}: no checkpoint {checkpoint}: {error}"
+            log.error("%s", said)  # noqa: TRY400 - a sentence for the operator, no traceback
+            self.status = CheckpointStatus(self.status.id, self.status.at_ms, said)
+        if outcome != "done":
+            self._not_before[checkpoint, number] = time.time() + _AGAIN_S
+        metrics.CHECKPOINTS.labels(self._stage, outcome).inc()
+
+    async def _save(self, checkpoint: str, number: int, partition: Partition) -> Saved | None:
+        """Copy the partition and list it; None: it stood there already."""
+        place = await self._opened()
+        parts = await asyncio.to_thread(place.parts, checkpoint)
+        if (self._stage, number) in parts:
+            return None
+        copy = self._folder / f"{number}.checkpoint"
+        await asyncio.to_thread(discard, copy)
+        try:
+            kept = await partition.snapshot(copy)
+            if kept is None:
+                raise GivenUpError(f"{self._stage}/{number} was taken away")
+            manifest = self._manifest(checkpoint, kept)
+            saved = await asyncio.to_thread(
+                save,
+                place,
+                copy,
+                manifest,
+                hashes=self._hashes,
+                token=self._token(checkpoint, number),
+                wanted=lambda: partition.alive and self._may_write(),
+            )
+        finally:
+            await asyncio.to_thread(discard, copy)
+        await asyncio.to_thread(self._complete, place, checkpoint)
+        return saved
+
+    def _token(self, checkpoint: str, number: int) -> str:
+        """Names what is copied for this; a try soon after one that failed goes on with that."""
+        token, at = self._tokens.get((checkpoint, number), ("", 0.0))
+        if time.monotonic() - at > _TOKEN_S or not token:
+            token = secrets.token_hex(4)
+            self._tokens[checkpoint, number] = token, time.monotonic()
+        return token
+
+    def _manifest(self, checkpoint: str, kept: Kept) -> Manifest:
+        return Manifest(
+            checkpoint=checkpoint,
+            stage=kept.stage,
+            partition=kept.partition,
+            graph=kept.graph,
+            created_ms=int(time.time() * 1000),
+            program=importlib.metadata.version("cartograph"),
+            store_layout=STORE_LAYOUT,
+            owner_layout=OWNER_LAYOUT,
+            incarnation=kept.incarnation,
+            offsets=dict(kept.offsets),
+            bundles=self._bundles(),
+            settings=result_settings(self._settings),
+        )
+
+    def _complete(self, place: Place, checkpoint: str) -> None:
+        """If all partitions are there, say so; the schedule then removes the oldest."""
+        if not place.parts(checkpoint).keys() >= self._expected:
+            return
+        now_ms = int(time.time() * 1000)
+        place.put_completed(Completed(checkpoint, now_ms, len(self._expected)))
+        log.info("checkpoint %s is complete", checkpoint)
+        if self._settings.checkpoint_every_s:
+            gone = prune(place, keep=self._settings.checkpoint_keep, now_ms=now_ms)
+            if gone.checkpoints or gone.files:
+                log.info("pruned %d checkpoints, %d files", len(gone.checkpoints), gone.files)
+
+    def _note(self, saved: Saved, seconds: float) -> None:
+        manifest = saved.manifest
+        metrics.CHECKPOINT_BYTES.labels(self._stage).inc(saved.copied)
+        self._newest_ms[manifest.partition] = manifest.created_ms
+        self.status = CheckpointStatus(manifest.checkpoint, manifest.created_ms, "")
+        log.info(
+            "checkpoint %s: %s/%d, %d bytes, %d of them copied, in %.2f s",
+            manifest.checkpoint,
+            *manifest.part,
+            manifest.size,
+            saved.copied,
+            seconds,
+        )
+
+    def _tell_age(self, partitions: Iterable[int], now: float) -> None:
+        """The oldest of the newest checkpoints; one not made yet counts from when it was opened."""
+        held = set(partitions)
+        self._newest_ms = {n: at for n, at in self._newest_ms.items() if n in held}
+        for number in held:
+            self._newest_ms.setdefault(number, int(now * 1000))
+        oldest = min(self._newest_ms.values(), default=int(now * 1000))
+        metrics.CHECKPOINT_AGE.labels(self._stage).set(max(0.0, now - oldest / 1000))
+
+    async def _opened(self) -> Place:
+        if self._place is None:
+            self._place = await asyncio.to_thread(self._open_place)
+        return self._place

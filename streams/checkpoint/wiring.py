@@ -1,0 +1,61 @@
+"""The checkpoints of a worker as its settings say."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from streams.checkpoint.keeper import Keeper
+from streams.checkpoint.manifest import KEPT_STAGES, result_settings
+from streams.checkpoint.place import Place
+from streams.checkpoint.recovery import Recovery
+from streams.errors import CheckpointError
+from streams.partition import Partition
+from streams.settings import Settings
+from streams.status import stage_folder
+
+
+def new_recovery(settings: Settings, stage: str, *, rebuilds: bool) -> Recovery:
+    """What a worker of this stage does about partitions that come without their state."""
+    return Recovery(
+        stage,
+        settings.graph,
+        place=partial(place_of, settings) if settings.checkpoint_url else None,
+        settings=result_settings(settings),
+        rebuilds=rebuilds,
+    )
+
+
+def new_keeper(
+    settings: Settings,
+    stage: str,
+    *,
+    partitions: Callable[[], Mapping[int, Partition]],
+    bundles: Callable[[], tuple[str, ...]],
+    may_write: Callable[[], bool],
+) -> Keeper | None:
+    """What makes a worker's checkpoints; None where the settings name no place for them."""
+    if not settings.checkpoint_url:
+        return None
+    return Keeper(
+        settings,
+        stage,
+        stages=KEPT_STAGES,
+        folder=stage_folder(settings, stage),
+        partitions=partitions,
+        bundles=bundles,
+        may_write=may_write,
+        place=partial(place_of, settings),
+    )
+
+
+def place_of(settings: Settings) -> Place:
+    """The place of the graph's checkpoints.
+
+    Raises:
+        CheckpointError: the settings name none, or one that cannot be used.
+    """
+    if not settings.checkpoint_url:
+        raise CheckpointError(
+            "there is no place of checkpoints: set CARTOGRAPH_CHECKPOINT_URL to a folder or a URL "
+            "such as s3://bucket/folder"
+        )
+    return Place(settings.checkpoint_url, settings.prefix)

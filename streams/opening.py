@@ -1,0 +1,178 @@
+"""Opens the store of a partition, with its state: its own, a checkpoint's, or none yet."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from faust.types import TP
+
+from streams import metrics
+from streams.checkpoint.copying import GivenUpError, discard
+from streams.checkpoint.recovery import Recovery
+from streams.control import Control
+from streams.errors import TopicError
+from streams.owner import Owner, kept_of
+from streams.partition import Store
+from streams.transport import Log
+from topology.errors import StoreLockedError
+
+log = logging.getLogger(__name__)
+
+_LOCK_TRIES_S = 30.0
+_LOCK_POLL_S = 0.05
+
+
+class Opening:
+    """How a worker opens its stores.
+
+    Args:
+        stage: the worker's.
+        inputs: full name of each input topic -> its logical name.
+        folder: one folder for each partition stands in it.
+        open_store: opens the store in a folder; raises StoreLockedError while another has it.
+        control: knows which partitions ran before.
+        allow_empty: the operator says that an empty store may take over such a partition.
+        recovery: finds state for partitions that have none here.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        inputs: Mapping[str, str],
+        *,
+        folder: Path,
+        open_store: Callable[[Path], Store],
+        control: Control,
+        allow_empty: bool,
+        recovery: Recovery,
+    ) -> None:
+        self._stage, self._inputs, self._folder = stage, inputs, folder
+        self._open_store = open_store
+        self._control = control
+        self._allow_empty = allow_empty
+        self.recovery = recovery
+
+    @property
+    def allow_empty(self) -> bool:
+        """An empty store may take over a partition that ran before."""
+        return self._allow_empty or self.recovery.rebuilds
+
+    def in_order(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Partitions whose state is here, then those that have to wait for it."""
+        here = [number for number in numbers if (self._folder / str(number) / "CURRENT").exists()]
+        return [here, [number for number in numbers if number not in here]]
+
+    async def open(self, number: int, wanted: Callable[[], bool], broker: Log) -> Store | None:
+        """Open a partition's store; None: it was taken away meanwhile.
+
+        Raises:
+            StoreError: it cannot be opened, or stays locked.
+            CheckpointError: there may be a checkpoint, but it cannot be had.
+        """
+        folder = self._folder / str(number)
+        store = await self._unlocked(folder, wanted)
+        if store is None:
+            return None
+        try:
+            kept = kept_of(store)
+            if kept is None:
+                if self._control.last_claim(self._stage, number) is None:
+                    return store
+                store.close()
+                return await self._recovered(number, folder, wanted)
+            if await self._is_behind(number, kept.offsets, broker):
+                newer = folder.with_name(f"{number}.newer")
+                await asyncio.to_thread(discard, newer)
+                if await self.recovery.restore(number, newer, wanted, beyond=kept.offsets):
+                    store.close()
+                    folder.rename(folder.with_name(f"{number}.behind-{time.time_ns() // 10**6}"))
+                    newer.rename(folder)
+                    return await self._unlocked(folder, wanted)
+        except GivenUpError:
+            store.close()
+            return None
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    async def _recovered(
+        self, number: int, folder: Path, wanted: Callable[[], bool]
+    ) -> Store | None:
+        """The partition ran before, and this store has never been written."""
+        await asyncio.to_thread(discard, folder)
+        restored = await self.recovery.restore(number, folder, wanted)
+        store = await self._unlocked(folder, wanted)
+        if store is not None and not restored and self.allow_empty:
+            self.recovery.from_log(number)
+        return store
+
+    async def _is_behind(self, number: int, offsets: Mapping[str, int], broker: Log) -> bool:
+        """Records that the store has not read are gone, and a checkpoint may have read them."""
+        if self.recovery.rebuilds or not self.recovery.keeps_checkpoints:
+            return False
+        first = await broker.beginnings([TP(topic, number) for topic in self._inputs])
+        return any(
+            offsets.get(logical, 0) < first[TP(topic, number)]
+            for topic, logical in self._inputs.items()
+        )
+
+    async def _unlocked(self, folder: Path, wanted: Callable[[], bool]) -> Store | None:
+        """Open a store; waits while its last process is dying."""
+        deadline = time.monotonic() + _LOCK_TRIES_S
+        while wanted():
+            try:
+                return await asyncio.to_thread(self._open_store, folder)
+            except StoreLockedError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_LOCK_POLL_S)
+        return None
+
+
+_ids = msgspec.json.Decoder(dict[str, str])
+
+
+def check_topics(store: Store, topic_ids: Mapping[str, str], where: str) -> None:
+    """Note the ids of the input topics in the store; refuse topics that were made again.
+
+    Raises:
+        TopicError: one was.
+    """
+    row = store.get("meta", b"topics")
+    known = {} if row is None else _ids.decode(row)
+    again = sorted(name for name, told in topic_ids.items() if known.get(name, told) != told)
+    if again:
+        raise TopicError(
+            f"{where}: {', '.join(again)} was deleted and made again since this store was written; "
+            "its offsets mean other records now. Move the store away and start once with "
+            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
+        )
+    store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
+
+
+def check_offset(owner: Owner, logical: str, first: int, end: int) -> None:
+    """Where the owner goes on must be within the log, or what it says is not true any more.
+
+    Raises:
+        TopicError: it is beyond the end.
+    """
+    where = f"{owner.name}/{owner.partition}"
+    at = owner.next_offset(logical)
+    if at is not None and at > end:
+        raise TopicError(
+            f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
+            "was deleted and made again, or lost its end. Move the store away and start once with "
+            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
+        )
+    if at is not None and at < first:
+        metrics.LOST.labels(owner.name, logical).inc(first - at)
+        log.error(
+            "%s: %d records of %s were deleted before they were read", where, first - at, logical
+        )
+    if at is None or at < first:
+        empty: Sequence[object] = ()
+        owner.read(logical, empty, first)  # type: ignore[arg-type]

@@ -1,0 +1,390 @@
+"""What a worker does about checkpoints: when it makes them, and where it finds state."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams import totals
+from streams.checkpoint import keeper as keepers
+from streams.checkpoint import recovery as recoveries
+from streams.checkpoint.copying import GivenUpError, Hashes, save
+from streams.checkpoint.keeper import Keeper
+from streams.checkpoint.manifest import Manifest, new_id
+from streams.checkpoint.place import Place
+from streams.checkpoint.recovery import Recovery
+from streams.checkpoint.travel import Joined
+from streams.control import CheckpointOrder, Control
+from streams.errors import CheckpointError, DamagedCheckpointError
+from streams.fetch import Span
+from streams.inbox import Inbox
+from streams.owner import Kept, Owner, Start, kept_of, without_incarnation
+from streams.partition import Pace, Partition
+from streams.settings import Settings
+from streams.wire import Marker, Sent, decode
+from tests.unit.streams.test_owner import Counting, told
+from topology.graph import Graph
+from topology.store.memory import MemoryStore
+from topology.store.rocksdb import RocksStore
+
+TABLES = (*totals.TABLES, "answers")
+NOON = 1_793_880_000  # 2026-11-05T12:00:00Z
+SETTINGS = Settings(prefix="graph", partitions=2)
+
+
+class Leased:
+    def __init__(self) -> None:
+        self.is_good = True
+
+    async def wait(self, wanted) -> bool:
+        return wanted()
+
+
+async def nothing(*args) -> None:
+    pass
+
+
+def partition(folder: Path, number: int = 0, stage: str = "products") -> Partition:
+    store = RocksStore(folder / stage / str(number), TABLES)
+    owner = Owner(
+        stage, number, store, Counting, {"claims": 2, "dead-letters": 1}, graph=SETTINGS.graph
+    )
+    owner.start(Start(7, None, {}, "boot"))
+    return Partition(
+        owner,
+        store,
+        topics={"g.bought": "bought"},
+        lease=Leased(),  # type: ignore[arg-type]
+        send=nothing,
+        answer=nothing,  # type: ignore[arg-type]
+        pace=Pace(1.0, 1_000, 1_000, 1_000),
+    )
+
+
+def keeper(
+    folder: Path, partitions: Mapping[int, Partition], stage: str = "products", **changes: object
+) -> Keeper:
+    chosen = SETTINGS.with_(
+        **{"checkpoint_url": str(folder / "place"), "checkpoint_every_s": 3_600, **changes}
+    )
+    return Keeper(
+        chosen,
+        stage,
+        stages=("products", "graph"),
+        folder=folder / stage,
+        partitions=lambda: partitions,
+        bundles=lambda: ("tagging@1",),
+        may_write=lambda: True,
+        place=lambda: Place(chosen.checkpoint_url, chosen.prefix),
+    )
+
+
+def place_in(folder: Path) -> Place:
+    return Place(str(folder / "place"), "graph")
+
+
+def test_a_copy_has_no_incarnation_and_the_store_goes_on_as_it_was(tmp_path: Path):
+    one = partition(tmp_path)
+
+    async def work() -> Kept | None:
+        await one.read("g.bought", Span(0, 1, [told(0, b"a", 3)], 1))
+        return await one.snapshot(tmp_path / "copy")
+
+    kept = asyncio.run(work())
+    assert kept is not None
+    assert (kept.incarnation, kept.offsets) == (7, {"bought": 1})
+    with RocksStore(tmp_path / "copy", TABLES, read_only=True) as copy:
+        row = kept_of(copy)
+        assert row is not None
+        assert (row.incarnation, row.offsets) == (-1, {"bought": 1})
+    one.close()
+    with RocksStore(one._store.path, TABLES) as store:  # type: ignore[attr-defined]
+        again = Owner("products", 0, store, Counting, {"claims": 2}, graph=SETTINGS.graph)
+        assert not again.start(Start(8, 7, {}, "boot")), "the store itself made the last claim"
+
+
+def test_a_partition_that_is_taken_away_lets_go_of_its_store_when_the_copy_is_made(tmp_path: Path):
+    one, begun, may_end = partition(tmp_path), threading.Event(), threading.Event()
+    checkpoint = one._store.checkpoint
+
+    def slow(path: Path) -> None:
+        begun.set()
+        may_end.wait(10)
+        checkpoint(path)
+
+    one._store.checkpoint = slow  # type: ignore[method-assign]
+
+    async def work() -> None:
+        copying = asyncio.create_task(one.snapshot(tmp_path / "copy"))
+        await asyncio.to_thread(begun.wait)
+        one.close()
+        may_end.set()
+        await copying
+
+    asyncio.run(work())
+    with RocksStore(one._store.path, TABLES) as store:  # type: ignore[attr-defined]
+        row = kept_of(store)
+        assert row is not None
+        assert row.incarnation == 7
+
+
+@pytest.mark.parametrize("stripped", [True, False])
+def test_with_its_incarnation_a_checkpoint_would_leave_what_was_told_after_it(stripped: bool):
+    """Told after the checkpoint, and its cause compacted away since: nobody would take it back."""
+    receiver, store = Inbox(MemoryStore()), MemoryStore()
+
+    def owner(durable: dict, claim: int, last: int | None, end: int) -> Owner:
+        made = Owner("products", 0, MemoryStore(durable), Counting, {"claims": 1}, graph="g/1")
+        made.start(Start(claim, last, {"bought": end}, "boot"))
+        return made
+
+    def deliver(sender: Owner) -> int:
+        sender.commit()
+        for message in sender.take(100):
+            sent = decode(message.topic, message.key, message.value)
+            if isinstance(sent, Marker):
+                list(receiver.end(message.topic, sent))
+            else:
+                assert isinstance(sent, Sent)
+                receiver.receive(message.topic, sent)
+        sender.settled()
+        return receiver.total("claims", told(0, b"a", 0).key[10:])
+
+    del store
+    first = owner({}, 1, None, 0)
+    deliver(first)
+    first.commit()
+    saved = {table: dict(rows) for table, rows in first._state.durable.items()}  # type: ignore[attr-defined]
+    if stripped:
+        saved["meta"][b"kept"] = without_incarnation(saved["meta"][b"kept"])
+    first.read("bought", [told(0, b"a", 3)], 1)
+    assert deliver(first) == 3
+    second = owner(saved, 2, 1, 2)  # record 0 was compacted away: 1 is of the same key
+    second.read("bought", [told(1, b"a", 0, 2)], 2)
+    assert deliver(second) == (0 if stripped else 3)
+
+
+def turns(made: Keeper, *times: float) -> None:
+    async def work() -> None:
+        for each in times:
+            await made.turn(each)
+
+    asyncio.run(work())
+
+
+def test_the_schedule_makes_each_partition_once_in_its_time_on_whatever_machine(tmp_path: Path):
+    held = {number: partition(tmp_path, number) for number in (0, 1)}
+    made = keeper(tmp_path, held)
+    place, wanted = place_in(tmp_path), new_id(NOON * 1000)
+    turns(made, NOON)
+    assert place.ids() == [], "each partition has a time of its own"
+    turns(made, NOON + 400)
+    assert place.parts(wanted).keys() == {("products", 0), ("products", 1)}
+    written = dict(place.parts(wanted))
+    turns(made, NOON + 500, NOON + 3_599)
+    turns(keeper(tmp_path, held), NOON + 600)  # a worker that has just started
+    assert place.parts(wanted) == written
+    turns(made, NOON + 4_000)
+    assert place.ids() == [wanted, new_id((NOON + 3_600) * 1000)]
+    manifest = place.manifest(wanted, "products", 1)
+    assert manifest is not None
+    assert (manifest.bundles, manifest.incarnation) == (("tagging@1",), 7)
+    assert manifest.settings["k_shoppers"] == 3
+    assert not list(tmp_path.glob("products/*.checkpoint"))
+
+
+def test_the_last_of_all_stages_completes_it_and_prunes(tmp_path: Path):
+    stages = {
+        stage: keeper(
+            tmp_path,
+            {number: partition(tmp_path, number, stage) for number in (0, 1)},
+            stage,
+            checkpoint_keep=1,
+        )
+        for stage in ("products", "graph")
+    }
+    place = place_in(tmp_path)
+    for hour in (0, 1):
+        now = NOON + hour * 3_600 + 500
+        turns(stages["products"], now)
+        assert place.completed(new_id((now - 500) * 1000)) is None
+        turns(stages["graph"], now)
+        assert place.completed(new_id((now - 500) * 1000)) is not None
+    assert place.ids() == [new_id((NOON + 3_600) * 1000)]
+
+
+def test_an_order_is_done_at_once_and_what_is_no_id_is_passed_over(tmp_path: Path):
+    made = keeper(tmp_path, {0: partition(tmp_path)}, checkpoint_every_s=0)
+    made.order(CheckpointOrder("../../elsewhere"))
+    made.order(CheckpointOrder("20261105T120000Z-0a1b2c"))
+    turns(made, time.time(), time.time())
+    place = place_in(tmp_path)
+    assert place.ids() == ["20261105T120000Z-0a1b2c"]
+    assert made.status.id == "20261105T120000Z-0a1b2c"
+    assert made.status.said == ""
+
+
+def test_a_place_that_fails_is_told_and_tried_again_later_and_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    one = partition(tmp_path)
+    made = keeper(tmp_path, {0: one})
+    (tmp_path / "place").write_text("a file where a folder should be")
+    with caplog.at_level(logging.ERROR):
+        turns(made, NOON + 400)
+    assert "CARTOGRAPH_CHECKPOINT_URL" in made.status.said
+    assert made.status.said in caplog.text
+    (tmp_path / "place").unlink()
+    turns(made, NOON + 401)  # the wall clock is before the schedule's: nothing holds it back
+    assert one.alive
+    turns(made, time.time() + keepers._AGAIN_S + 3_600)
+    assert len(place_in(tmp_path).ids()) >= 1
+    assert made.status.said == ""
+
+
+def save_one(folder: Path, number: int = 0, *, checkpoint: str = new_id(NOON * 1000)) -> Manifest:
+    one = partition(folder / "source", number)
+    kept = asyncio.run(one.snapshot(folder / f"copy-{number}-{checkpoint}"))
+    assert kept is not None
+    manifest = keeper(folder, {})._manifest(checkpoint, kept)
+    place = place_in(folder)
+    token = f"{number:08x}"
+    copy = folder / f"copy-{number}-{checkpoint}"
+    saved = save(place, copy, manifest, hashes=Hashes(), token=token).manifest
+    one.close()
+    return saved
+
+
+def recovery(folder: Path, *, rebuilds: bool, place=None) -> Recovery:
+    return Recovery(
+        "products",
+        SETTINGS.graph,
+        place=place or (lambda: place_in(folder)),
+        settings={},
+        rebuilds=rebuilds,
+    )
+
+
+def restored(found: Recovery, folder: Path, **more) -> bool:
+    return asyncio.run(found.restore(0, folder, more.pop("wanted", lambda: True), **more))
+
+
+def test_a_checkpoint_of_another_graph_is_passed_over(tmp_path: Path):
+    save_one(tmp_path)
+    found = Recovery(
+        "products", "graph/8", place=lambda: place_in(tmp_path), settings={}, rebuilds=True
+    )
+    assert not restored(found, tmp_path / "0")
+    assert restored(recovery(tmp_path, rebuilds=True), tmp_path / "0")
+
+
+class Flaky(Place):
+    """A place that does not answer the first times."""
+
+    fails = 2
+
+    def ids(self) -> list[str]:
+        Flaky.fails -= 1
+        if Flaky.fails >= 0:
+            raise CheckpointError("no answer")
+        return super().ids()
+
+
+def test_a_place_that_does_not_answer_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recoveries, "_PAUSE_S", 0.0)
+    save_one(tmp_path)
+    Flaky.fails = 2
+    found = recovery(
+        tmp_path, rebuilds=False, place=lambda: Flaky(str(tmp_path / "place"), "graph")
+    )
+    assert restored(found, tmp_path / "0")
+    assert [each.source for each in found.under_way] == ["checkpoint"]
+    found.behind(0, 5)
+    assert found.under_way[0].behind == 5
+    found.behind(0, 0)
+    assert found.under_way == ()
+
+
+@pytest.mark.parametrize("rebuilds", [True, False])
+def test_without_an_answer_only_a_stage_that_can_be_built_again_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rebuilds: bool
+):
+    monkeypatch.setattr(recoveries, "_PAUSE_S", 0.0)
+    Flaky.fails = 100
+    found = recovery(
+        tmp_path, rebuilds=rebuilds, place=lambda: Flaky(str(tmp_path / "place"), "graph")
+    )
+    if rebuilds:
+        assert not restored(found, tmp_path / "0")
+    else:
+        with pytest.raises(CheckpointError, match="no answer"):
+            restored(found, tmp_path / "0")
+    assert found.under_way == ()
+
+
+def test_all_damaged_is_told_at_once_and_a_partition_taken_away_is_left(tmp_path: Path):
+    manifest = save_one(tmp_path)
+    with pytest.raises(GivenUpError):
+        restored(recovery(tmp_path, rebuilds=False), tmp_path / "0", wanted=lambda: False)
+    place_in(tmp_path).remove_file(manifest.files[0].stored)
+    with pytest.raises(DamagedCheckpointError, match="missing"):
+        restored(recovery(tmp_path, rebuilds=False), tmp_path / "0")
+    assert not (tmp_path / "0").exists()
+
+
+def test_a_checkpoint_that_has_read_no_further_is_not_taken(tmp_path: Path):
+    save_one(tmp_path)  # it has read nothing
+    found = recovery(tmp_path, rebuilds=False)
+    assert not restored(found, tmp_path / "0", beyond={"bought": 1})
+
+
+def test_records_of_somebody_else_on_the_control_topic_do_no_harm():
+    heard: list[object] = []
+    control = object.__new__(Control)
+    control._last, control._token = {}, "x"
+    control.on_checkpoint = control.on_reload = control.on_backfill = heard.append  # type: ignore[assignment]
+    for key in (b"checkpoint", b"reload/tagging", b"backfill", b"claim/graph/0", b"claim/x"):
+        for value in (b"\x80", b'{"token": "\x80"}', b"{}", b"[]", b'{"checkpoint": 5}'):
+            control._take(1, key, value, told=True)
+    assert heard == []
+
+
+rows = st.dictionaries(st.binary(min_size=1, max_size=4), st.binary(max_size=4), max_size=12)
+
+
+@given(rows, st.integers(1, 4), st.binary(max_size=2), st.none() | st.binary(max_size=3), st.data())
+def test_partitions_joined_are_read_as_one(
+    told_rows: dict[bytes, bytes],
+    count: int,
+    prefix: bytes,
+    after: bytes | None,
+    data: st.DataObject,
+):
+    whole, parts = MemoryStore(), [MemoryStore() for _ in range(count)]
+    for key, value in told_rows.items():
+        whole.put("facts", key, value)
+        parts[data.draw(st.integers(0, count - 1))].put("facts", key, value)
+    joined = Joined(parts)
+    limit = data.draw(st.none() | st.integers(1, 5))
+    asked = {"prefix": prefix, "after": after, "limit": limit}
+    assert joined.scan("facts", **asked) == whole.scan("facts", **asked)
+    for key in told_rows:
+        assert joined.get("facts", key) == whole.get("facts", key)
+    with pytest.raises(CheckpointError):
+        joined.put("facts", b"a", b"b")
+
+
+def test_counters_of_partitions_are_added_up():
+    parts = [MemoryStore() for _ in range(3)]
+    for number, part in enumerate(parts):
+        part.put("counters", b"used_for\0accepted", b"%d" % number)
+        part.put("counters", b"is_a\0held", b"1")
+    assert Graph(Joined(parts)).counts() == {"is_a": {"held": 3}, "used_for": {"accepted": 3}}
