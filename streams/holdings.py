@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from faust.types import TP
 
 from streams import metrics
@@ -16,6 +15,7 @@ from streams.answers import Answer
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
+from streams.holding_checks import begin_within_log, check_topic_ids, go_on_as_restored
 from streams.lease import Lease
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
@@ -296,7 +296,9 @@ class Holdings:
             topics={logical: full for full, logical in plan.inputs.items()},
             cache_rows=plan.cache_rows,
         )
-        _check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
+        check_topic_ids(store, plan.topic_ids, f"{plan.name}/{number}")
+        if store.lost_commits:
+            go_on_as_restored(owner)
         may_begin = self._allow_empty or self._control.last_claim(plan.name, number) is None
         if is_empty and may_begin:
             # Written before the claim: if we die between the two, the next start must not take
@@ -307,7 +309,7 @@ class Holdings:
     def _start(self, owner: Owner, store: Store, begin: "_Begin") -> None:
         plan, number = self.plan, owner.partition
         for logical, (first, end) in begin.bounds.items():
-            _check_offset(owner, logical, first, end)
+            begin_within_log(owner, logical, first, end)
         start = Start(
             begin.claim.offset,
             begin.claim.last,
@@ -350,40 +352,3 @@ class _Begin(NamedTuple):
 def _close(stores: Collection[Store]) -> None:
     for store in stores:
         store.close()
-
-
-_ids = msgspec.json.Decoder(dict[str, str])
-
-
-def _check_topics(store: Store, topic_ids: Mapping[str, str], where: str) -> None:
-    """Note the ids of the input topics in the store; refuse topics that were made again."""
-    row = store.get("meta", b"topics")
-    known = {} if row is None else _ids.decode(row)
-    again = sorted(name for name, told in topic_ids.items() if known.get(name, told) != told)
-    if again:
-        raise TopicError(
-            f"{where}: {', '.join(again)} was deleted and made again since this store was written; "
-            "its offsets mean other records now. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
-
-
-def _check_offset(owner: Owner, logical: str, first: int, end: int) -> None:
-    """Where the owner goes on must be within the log, or what it says is not true any more."""
-    where = f"{owner.name}/{owner.partition}"
-    at = owner.next_offset(logical)
-    if at is not None and at > end:
-        raise TopicError(
-            f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
-            "was deleted and made again, or lost its end. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    if at is not None and at < first:
-        metrics.LOST.labels(owner.name, logical).inc(first - at)
-        log.error(
-            "%s: %d records of %s were deleted before they were read", where, first - at, logical
-        )
-    if at is None or at < first:
-        empty: Sequence[object] = ()
-        owner.read(logical, empty, first)  # type: ignore[arg-type]

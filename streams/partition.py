@@ -26,6 +26,11 @@ _ROUNDS = 1_000
 class Store(State, Protocol):
     """A state that is opened and closed."""
 
+    @property
+    def lost_commits(self) -> bool:
+        """It was opened as of an earlier commit than the last: its log was damaged."""
+        ...
+
     def close(self) -> None: ...
 
 
