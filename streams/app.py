@@ -29,6 +29,7 @@ from streams.producer import Producer
 from streams.settings import Settings
 from streams.stages import StageSpec
 from streams.status import ModelStatus, stage_folder
+from streams.topic_watch import watch_topics
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
 from topology.store.rocksdb import RocksStore, StoreMemory
@@ -189,6 +190,7 @@ class StageRun:
                 ("flush", self._holdings.run()),
                 ("report", self._report()),
                 ("faust", watch_app(self._app)),
+                ("topics", watch_topics(settings, self._holdings.plan.topic_ids)),
                 *([("models", self._exchange.run())] if self._exchange else []),
                 *([("backfill", self._backfill.run())] if self._exchange else []),
             )

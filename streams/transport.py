@@ -131,7 +131,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Read on from these offsets; what was fetched from elsewhere is thrown away."""
         for tp, offset in offsets.items():
             self._ensure_consumer().seek(TopicPartition(*tp), offset)
-        self.reader.begin_again(offsets.keys())
+        self.reader.begin_again(offsets)
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Run on the consumer's own loop, past its queue, where a long poll may stand first."""
