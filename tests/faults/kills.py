@@ -16,7 +16,8 @@ def workers_killed(times: int) -> Fault:
 
     async def fault(scene: Scene) -> None:
         back = []
-        for _ in range(times):
+        for turn in range(times):
+            scene.feed((turn + 1) / (times + 1))
             await asyncio.sleep(scene.rng.uniform(0.1, 1.0))
             back.append(await scene.until_back(scene.kill_worker()))
         _tell(scene, back)
@@ -35,8 +36,9 @@ def broker_killed(times: int, *, with_worker: bool = False, away_s: float = 0.0)
 
     async def fault(scene: Scene) -> None:
         back = []
-        for _ in range(times):
-            await asyncio.sleep(scene.rng.uniform(0.3, 1.5))
+        for turn in range(times):
+            scene.feed((turn + 1) / (times + 1))
+            await asyncio.sleep(scene.rng.uniform(0.1, 1.0))
             async with scene.playing:
                 await asyncio.to_thread(scene.place.kill)
                 if with_worker:
@@ -56,6 +58,7 @@ def worker_stopped(seconds: float) -> Fault:
     """SIGSTOP a worker for longer than its session, then let it wake up: a zombie."""
 
     async def fault(scene: Scene) -> None:
+        scene.feed(0.5)
         told = scene.rng.choice([e for e in scene.supervisor.status() if e.stage != "route"])
         os.kill(told.pid, signal.SIGSTOP)
         await asyncio.sleep(seconds)

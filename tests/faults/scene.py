@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -21,17 +21,19 @@ from streams import demo
 from streams.broker import process
 from streams.cli.state import digested
 from streams.errors import CartographError
+from streams.owner import kept_of
 from streams.play import CATALOG, EVENTS, Played
 from streams.playing import Producing
 from streams.settings import STAGES, Settings
-from streams.status import Status
+from streams.status import Status, stage_folder
 from streams.worker import Supervisor, slots
 from tests.kafka.counts import ROUTE, Books, at_rest, keep_books
 from topology.errors import TopologyError
+from topology.store.rocksdb import RocksStore
 
 _BACK_S = 120.0
 _POLL_S = 0.05
-_CHUNK = 400
+_CHUNK = 100
 
 
 @dataclass
@@ -100,16 +102,42 @@ class Scene:
         self.supervisor = Supervisor(settings, slots(settings, STAGES))
         self.playing = asyncio.Lock()
         self.told: dict[str, float] = {}
+        self._running: asyncio.Task[int] | None = None
+        self._ahead = asyncio.Event()
+        self._allowed = 0.0
 
-    async def play(self, records: Iterable[Played], *, pause_s: float = 0.0) -> None:
+    def start_workers(self, settings: Settings | None = None) -> None:
+        """Start all workers; with other settings, if some are given."""
+        self.settings = settings or self.settings
+        self.supervisor = Supervisor(self.settings, slots(self.settings, STAGES))
+        self._running = asyncio.create_task(self.supervisor.run())
+
+    async def workers_ended(self, timeout_s: float = _BACK_S) -> int:
+        """Wait until the workers have given up; the exit code."""
+        assert self._running is not None
+        return await asyncio.wait_for(asyncio.shield(self._running), timeout_s)
+
+    async def stop_workers(self) -> int:
+        """End all workers; the exit code."""
+        self.supervisor.stop()
+        return await self.workers_ended()
+
+    def feed(self, share: float) -> None:
+        """Let the player go on until this share of all records, so that faults meet a stream."""
+        self._allowed = max(self._allowed, share)
+        self._ahead.set()
+
+    async def play(self, records: Iterable[Played]) -> None:
         """Produce, some at a time; who holds `playing` stops it between two of them."""
         events, catalog = self.settings.sources
         rows = list(records)
         async with Producing(self.settings, {EVENTS: events, CATALOG: catalog}) as producing:
             for begin in range(0, len(rows), _CHUNK):
+                while begin >= self._allowed * len(rows):
+                    self._ahead.clear()
+                    await self._ahead.wait()
                 async with self.playing:
                     await producing.play(iter(rows[begin : begin + _CHUNK]))
-                await asyncio.sleep(pause_s)
 
     def worker(self, stage: str, slot: int = 0) -> Status | None:
         """What a worker says of itself now."""
@@ -126,6 +154,14 @@ class Scene:
     async def until_ready(self) -> float:
         """Wait until all workers are; how long it took, in seconds."""
         return await until(lambda: self.ready, "all workers ready", _BACK_S)
+
+    async def some_read(self) -> None:
+        """Wait until stores hold something: GRAPH has facts of what was fed so far."""
+        await until(lambda: self._facts_told() > 0, "something in GRAPH", _BACK_S)
+
+    def _facts_told(self) -> int:
+        folders = stage_folder(self.settings, "graph").glob("[0-9]*")
+        return sum(tally_of(folder).get("claims.used", 0) for folder in folders)
 
     def kill_worker(self) -> Status:
         """SIGKILL one of those that are ready."""
@@ -170,20 +206,28 @@ async def run(
     fault: Fault = nothing,
     *,
     rng: Random,
-    pause_s: float = 0.05,
 ) -> Ended:
     """Play records while a fault happens, then wait for rest and keep the books."""
     began = time.monotonic()
     await demo.make_topics(settings)
     scene = Scene(place, settings, rng)
-    async with _working(scene):
+    scene.start_workers()
+    try:
         await scene.until_ready()
-        playing = asyncio.create_task(scene.play(records, pause_s=pause_s))
+        playing = asyncio.create_task(scene.play(records))
         await fault(scene)
+        scene.feed(1.0)
         await playing
         books = await scene.rest()
-    found = await asyncio.to_thread(digested, settings)
-    events = [b for b in books.books if b.stage == "shoppers"]
+    finally:
+        code = await scene.stop_workers()
+    assert code == 0, f"the workers ended with {code}"
+    return await _ended(scene, books, time.monotonic() - began)
+
+
+async def _ended(scene: Scene, books: Books, seconds: float) -> Ended:
+    found = await asyncio.to_thread(digested, scene.settings)
+    events = [each for each in books.books if each.stage == "shoppers"]
     # ROUTE counts in memory alone: what it says after a kill is not all that there was.
     others = books._replace(books=[b for b in books.books if b.stage != ROUTE], dead={}, letters={})
     return Ended(
@@ -192,20 +236,18 @@ async def run(
         {name: n for each in events for name, n in each.ended.items()},
         books.letters,
         others.wrong,
-        time.monotonic() - began,
+        seconds,
         scene.told,
     )
 
 
-@contextlib.asynccontextmanager
-async def _working(scene: Scene) -> AsyncIterator[None]:
-    running = asyncio.create_task(scene.supervisor.run())
-    try:
-        yield
-    finally:
-        scene.supervisor.stop()
-        code = await running
-    assert code == 0, f"the workers ended with {code}"
+def tally_of(folder: Path) -> dict[str, int]:
+    """How the records of a partition ended, also while its worker runs; empty: not known yet."""
+    if not (folder / "CURRENT").exists():
+        return {}
+    with RocksStore(folder, ("meta",), read_only=True) as store:
+        kept = kept_of(store)
+    return {} if kept is None else kept.tally
 
 
 async def until(true: Callable[[], bool], what: str, timeout_s: float) -> float:
