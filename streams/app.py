@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from faust.types import TP
 
 from streams import agents, connection, machine, metrics
 from streams.answers import no_models
@@ -283,7 +284,7 @@ class StageRun:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
             metrics.UNSENT.labels(name).set(sum(each.owner.outbox.waiting for each in partitions))
             metrics.PARTITIONS.labels(name).set(len(partitions))
-            report_lag(self._app, name)
+            await report_lag(self._app, name, holdings.positions())
             if turn % _SIZE_EVERY == 1:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
                 metrics.STORE_BYTES.labels(name).set(size)
@@ -298,10 +299,10 @@ async def watch_app(app: SpanApp) -> None:
     raise app.crash_reason or CartographError("Faust stopped by itself")
 
 
-def report_lag(app: SpanApp, stage: str) -> None:
-    """Set the lag of each input topic."""
+async def report_lag(app: SpanApp, stage: str, positions: Mapping[TP, int]) -> None:
+    """Set the lag of each input topic; what was said last stands where Kafka does not answer."""
     lags: dict[str, int] = {}
-    for tp, lag in app.consumer.lags().items():
+    for tp, lag in (await app.consumer.lags(positions)).items():
         lags[tp.topic] = lags.get(tp.topic, 0) + lag
     for topic, lag in lags.items():
         metrics.LAG.labels(stage, topic).set(lag)

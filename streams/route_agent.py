@@ -21,7 +21,7 @@ from streams.alignment import Alignment
 from streams.app import check_topics, report_lag, watch_app
 from streams.errors import SettingsError
 from streams.fetch import Reader, Span
-from streams.lease import Lease
+from streams.lease import HeldTime, Lease
 from streams.limits import DeadLetterLimit
 from streams.ports import Message, Record
 from streams.producer import Producer
@@ -36,7 +36,7 @@ from streams.transport import Log, SpanApp
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_S, _IDLE_S = 2.0, 0.5
+_PATIENCE_S, _IDLE_S = 60.0, 0.5  # longer than a leader is elected; what is behind does come
 _UNDER_WAY = 4
 _COLLECTED = 20_000
 _REPORT_S = 1.0
@@ -273,18 +273,20 @@ class RouteRun:
         await check_sources(settings, producer, sources)
         # Half of what SHOPPERS allows: reading may then disorder the sources without making late.
         slack_ms = settings.allowance_ms // 2
+        taken_over_s = settings.session_timeout_ms / 1000 + _TAKEN_OVER_S
         alignment = Alignment(
             slack_ms=slack_ms,
-            patience_s=_PATIENCE_S,
+            patience_s=max(_PATIENCE_S, taken_over_s),
             idle_s=_IDLE_S,
-            clock=time.monotonic,
+            clock=HeldTime(self._lease, clock=time.monotonic),
             now_ms=lambda: int(time.time() * 1000),
         )
         self._sharing = Sharing(
             alignment,
             partitions,
             slack_ms=slack_ms,
-            patience_s=settings.session_timeout_ms / 1000 + _TAKEN_OVER_S,
+            patience_s=taken_over_s,
+            clock=HeldTime(self._lease, clock=time.monotonic),
         )
         self._holdings = RouteHoldings(
             route, producer.submit, self.fail, self._sharing, again=settings.allow_empty_store
@@ -337,7 +339,7 @@ class RouteRun:
         while self._holdings is not None:
             await asyncio.sleep(_REPORT_S)
             self._limit.add(*self._report_tally.update(self._holdings.tally))
-            report_lag(self._app, NAME)
+            await report_lag(self._app, NAME, self._holdings.positions())
             metrics.PARTITIONS.labels(NAME).set(len(self._holdings.positions()))
 
     async def _share(self) -> None:

@@ -28,6 +28,7 @@ from streams.lease import Lease
 _FETCH_WAIT_MS = 250
 """A fetch in flight that finds nothing must not keep new partitions waiting for long."""
 _HELD_S, _IDLE_S = 0.004, 0.2
+_LAG_S = 1.0
 _logger = logging.getLogger("faust.spans")
 T = TypeVar("T")
 
@@ -278,18 +279,18 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
             return False
         return True
 
-    def lags(self) -> dict[TP, int]:
-        """Records of each assigned partition that were not handed out yet, where it is known."""
-        # None between two subscriptions: while a rebalance is under way.
-        subscription = self._thread._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        found: dict[TP, int] = {}
-        if assignment is not None and assignment.active:
-            for tp in assignment.tps:
-                state = assignment.state_value(tp)
-                if state.highwater is not None and state._position is not None:
-                    found[TP(*tp)] = max(0, state.highwater - state._position)
-        return found
+    async def lags(self, positions: Mapping[TP, int]) -> dict[TP, int]:
+        """Records between these positions and the ends, asked now; empty: Kafka does not say.
+
+        What aiokafka last heard of the ends would be no answer: of a partition whose records are
+        not taken, because its stage is slow, it fetches no more and hears nothing.
+        """
+        try:
+            async with asyncio.timeout(_LAG_S):
+                ends = await self.ends(positions)
+        except (KafkaError, ConsumerStoppedError, TimeoutError):
+            return {}
+        return {tp: max(0, end - positions[tp]) for tp, end in ends.items()}
 
 
 def _message(spans: Spans) -> ConsumerMessage:

@@ -17,6 +17,9 @@ from pathlib import Path
 from random import Random
 from urllib.error import URLError
 
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
 from streams import demo
 from streams.broker import process
 from streams.cli.state import digested
@@ -26,7 +29,7 @@ from streams.play import CATALOG, EVENTS, Played
 from streams.playing import Producing
 from streams.settings import STAGES, Settings
 from streams.status import Status, stage_folder
-from streams.worker import Supervisor, slots
+from streams.worker import Command, Supervisor, command_of, slots
 from tests.kafka.counts import ROUTE, Books, at_rest, keep_books
 from topology.errors import TopologyError
 from topology.store.rocksdb import RocksStore
@@ -95,11 +98,15 @@ class Scene:
         place: the broker.
         settings: of the graph.
         rng: chooses victims and moments.
+        command: how a worker is started.
     """
 
-    def __init__(self, place: Place, settings: Settings, rng: Random) -> None:
+    def __init__(
+        self, place: Place, settings: Settings, rng: Random, command: Command = command_of
+    ) -> None:
         self.place, self.settings, self.rng = place, settings, rng
-        self.supervisor = Supervisor(settings, slots(settings, STAGES))
+        self.command = command
+        self.supervisor = Supervisor(settings, slots(settings, STAGES), command=command)
         self.playing = asyncio.Lock()
         self.told: dict[str, float] = {}
         self._running: asyncio.Task[int] | None = None
@@ -109,7 +116,9 @@ class Scene:
     def start_workers(self, settings: Settings | None = None) -> None:
         """Start all workers; with other settings, if some are given."""
         self.settings = settings or self.settings
-        self.supervisor = Supervisor(self.settings, slots(self.settings, STAGES))
+        self.supervisor = Supervisor(
+            self.settings, slots(self.settings, STAGES), command=self.command
+        )
         self._running = asyncio.create_task(self.supervisor.run())
 
     async def workers_ended(self, timeout_s: float = _BACK_S) -> int:
@@ -163,6 +172,21 @@ class Scene:
         folders = stage_folder(self.settings, "graph").glob("[0-9]*")
         return sum(tally_of(folder).get("claims.used", 0) for folder in folders)
 
+    async def sources_answer(self) -> None:
+        """Wait until every source partition has its leader back.
+
+        The stream is days in seconds: a partition that comes a second late would be late for good.
+        """
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka)
+        await consumer.start()
+        try:
+            for name in self.settings.sources:
+                await consumer.end_offsets(
+                    [TopicPartition(name, n) for n in range(demo.PARTITIONS)]
+                )
+        finally:
+            await consumer.stop()
+
     def kill_worker(self) -> Status:
         """SIGKILL one of those that are ready."""
         told = self.rng.choice([each for each in self.supervisor.status() if each.ready])
@@ -206,11 +230,12 @@ async def run(
     fault: Fault = nothing,
     *,
     rng: Random,
+    command: Command = command_of,
 ) -> Ended:
     """Play records while a fault happens, then wait for rest and keep the books."""
     began = time.monotonic()
     await demo.make_topics(settings)
-    scene = Scene(place, settings, rng)
+    scene = Scene(place, settings, rng, command)
     scene.start_workers()
     try:
         await scene.until_ready()
