@@ -7,8 +7,9 @@ import os
 import signal
 import statistics
 import time
+from pathlib import Path
 
-from tests.faults.scene import Fault, Scene
+from tests.faults.scene import Fault, Scene, until
 
 
 def workers_killed(times: int) -> Fault:
@@ -66,6 +67,34 @@ def worker_stopped(seconds: float) -> Fault:
         os.kill(told.pid, signal.SIGCONT)
 
     return fault
+
+
+def stopped_before_sending(stage: str, seconds: float) -> Fault:
+    """Wake a worker that stopped itself between a commit and its sending (`stopping_worker`).
+
+    By then others have its partitions, and what it sends is a zombie's.
+    """
+
+    async def fault(scene: Scene) -> None:
+        scene.feed(0.5)
+        told = scene.worker(stage)
+        assert told is not None
+        await until(lambda: _is_stopped(told.pid), "the stop between commit and send", 60.0)
+        await asyncio.sleep(seconds)
+        before = scene.supervisor.restarts.copy()
+        os.kill(told.pid, signal.SIGCONT)
+        scene.feed(0.8)
+        await asyncio.sleep(1.0)
+        await scene.until_ready()
+        after = scene.supervisor.restarts
+        scene.told["restarts"] = sum(after.values()) - sum(before.values())
+
+    return fault
+
+
+def _is_stopped(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "T"
 
 
 def _tell(scene: Scene, back: list[float]) -> None:

@@ -26,7 +26,7 @@ from streams.play import Played
 from streams.sample.make import Sizes, make
 from streams.settings import Settings
 from tests.bench.report import REPOSITORY
-from tests.faults import disk, kills, plants, slow_worker, upgrade
+from tests.faults import disk, kills, plants, slow_worker, stopping_worker, upgrade
 from tests.faults.pressure import Moment, pressed
 from tests.faults.scene import Ended, Fault, Place, nothing, place, run
 from tests.kafka.exactness import Plan, sample_records, settings_of
@@ -80,15 +80,19 @@ def _slow(soak: Soak) -> Ended:
     return found
 
 
+def _zombie(soak: Soak, stage: str) -> Ended:
+    os.environ[stopping_worker.WHERE] = f"{stage}/0/3"
+    fault = kills.stopped_before_sending(stage, 15.0)
+    return soak.run("zombie-sending", fault, workers=2, command=stopping_worker.command)
+
+
 FAULTS: dict[str, Callable[[Soak], Ended]] = {
     "kill-worker": lambda s: s.run("kill-worker", kills.workers_killed(s.args.kills)),
     "kill-broker": lambda s: s.run("kill-broker", kills.broker_killed(s.args.kills)),
     "kill-both": lambda s: s.run("kill-both", kills.broker_killed(s.args.kills, with_worker=True)),
     "broker-away": lambda s: s.run("broker-away", kills.broker_killed(1, away_s=s.args.away_s)),
     "zombie": lambda s: s.run("zombie", kills.worker_stopped(15.0), workers=2),
-    "zombie-sending": lambda s: s.run(
-        "zombie-sending", kills.stopped_before_sending(15.0), workers=2
-    ),
+    "zombie-sending": lambda s: _zombie(s, "products"),
     "disk-full": _disk_full,
     "bad-stream": lambda s: _planted(s, "bad-stream", nothing),
     "bad-stream-kills": lambda s: _planted(
