@@ -91,6 +91,12 @@ class Ended:
     told: dict[str, float] = field(default_factory=dict)
 
 
+PATIENT = {"allowance_ms": 3 * 86_400_000}
+"""Settings for scenes in which the broker dies. Samples are days in seconds: what one partition
+got a moment before the broker died, and another after it was back, are hours apart there. In a
+shop's own time they are as far apart as the broker was away."""
+
+
 class Scene:
     """All stages of one graph at work.
 

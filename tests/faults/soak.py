@@ -26,9 +26,9 @@ from streams.play import Played
 from streams.sample.make import Sizes, make
 from streams.settings import Settings
 from tests.bench.report import REPOSITORY
-from tests.faults import disk, kills, plants, slow_worker, stopping_worker, upgrade
+from tests.faults import disk, kills, odd_worker, plants, stopping_worker, upgrade
 from tests.faults.pressure import Moment, pressed
-from tests.faults.scene import Ended, Fault, Place, nothing, place, run
+from tests.faults.scene import PATIENT, Ended, Fault, Place, nothing, place, run
 from tests.kafka.exactness import Plan, sample_records, settings_of
 
 FOLDER = REPOSITORY / ".cartograph" / "soak"
@@ -53,8 +53,13 @@ class Soak:
         """A whole run with a fault."""
         rows = more.pop("records", self.records)
         settings = self.settings(name, folder, more.pop("workers", 1))
+        settings = settings.with_(**more.pop("settings", {}))
         chance = Random(f"{self.args.seed}/{name}")
         return asyncio.run(run(self.broker, settings, rows, fault, rng=chance, **more))
+
+
+def _broker(soak: Soak, name: str, times: int, **how: Any) -> Ended:
+    return soak.run(name, kills.broker_killed(times, **how), settings=PATIENT)
 
 
 def _disk_full(soak: Soak) -> Ended:
@@ -64,8 +69,8 @@ def _disk_full(soak: Soak) -> Ended:
 
 def _planted(soak: Soak, name: str, fault: Fault, *, tag_ms: float = 0.0) -> Ended:
     stream = plants.plant(soak.records, plants.Shares(), Random(soak.args.seed))
-    os.environ[slow_worker.SLOWNESS] = str(tag_ms)
-    found = soak.run(name, fault, records=stream.records, command=slow_worker.command)
+    os.environ[odd_worker.SLOWNESS] = str(tag_ms)
+    found = soak.run(name, fault, records=stream.records, command=odd_worker.command)
     found.told |= {f"planted_{what}": count for what, count in stream.outcomes.items()}
     if found.outcomes["late"] < stream.late or found.outcomes["duplicate"] < stream.duplicates:
         found.wrong.append(f"{found.outcomes} is less than was planted: {stream.outcomes}")
@@ -80,6 +85,14 @@ def _slow(soak: Soak) -> Ended:
     return found
 
 
+def _clock(soak: Soak) -> Ended:
+    os.environ |= {odd_worker.SLOWNESS: "0", odd_worker.JUMPS: "1.5"}
+    try:
+        return soak.run("clock-jumps", kills.workers_killed(4), command=odd_worker.command)
+    finally:
+        del os.environ[odd_worker.JUMPS]
+
+
 def _zombie(soak: Soak, stage: str) -> Ended:
     os.environ[stopping_worker.WHERE] = f"{stage}/0/3"
     fault = kills.stopped_before_sending(stage, 15.0)
@@ -88,9 +101,9 @@ def _zombie(soak: Soak, stage: str) -> Ended:
 
 FAULTS: dict[str, Callable[[Soak], Ended]] = {
     "kill-worker": lambda s: s.run("kill-worker", kills.workers_killed(s.args.kills)),
-    "kill-broker": lambda s: s.run("kill-broker", kills.broker_killed(s.args.kills)),
-    "kill-both": lambda s: s.run("kill-both", kills.broker_killed(s.args.kills, with_worker=True)),
-    "broker-away": lambda s: s.run("broker-away", kills.broker_killed(1, away_s=s.args.away_s)),
+    "kill-broker": lambda s: _broker(s, "kill-broker", s.args.kills),
+    "kill-both": lambda s: _broker(s, "kill-both", s.args.kills, with_worker=True),
+    "broker-away": lambda s: _broker(s, "broker-away", 1, away_s=s.args.away_s),
     "zombie": lambda s: s.run("zombie", kills.worker_stopped(15.0), workers=2),
     "zombie-sending": lambda s: _zombie(s, "products"),
     "disk-full": _disk_full,
@@ -99,6 +112,7 @@ FAULTS: dict[str, Callable[[Soak], Ended]] = {
         s, "bad-stream-kills", kills.workers_killed(s.args.kills), tag_ms=5.0
     ),
     "slow-model": _slow,
+    "clock-jumps": _clock,
     "upgrade": lambda s: s.run(
         "upgrade", upgrade.rolling(s.args.before, s.folder / "before"), command=upgrade.command
     ),

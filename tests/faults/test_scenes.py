@@ -12,9 +12,9 @@ import pytest
 
 from streams.play import Played
 from streams.sample.make import Sizes, make
-from tests.faults import kills, plants, slow_worker
+from tests.faults import kills, odd_worker, plants
 from tests.faults.pressure import Moment, pressed
-from tests.faults.scene import Ended, Fault, Place, nothing, place, run
+from tests.faults.scene import PATIENT, Ended, Fault, Place, nothing, place, run
 from tests.kafka.exactness import Plan, sample_records, settings_of
 
 SEED, SIZES, PLAIN = 11, Sizes(products=120, shoppers=120, days=14), Plan("plain")
@@ -33,6 +33,7 @@ class Theatre:
         self, name: str, fault: Fault = nothing, records: list[Played] | None = None, **more: object
     ) -> Ended:
         settings = settings_of(self.broker.address, self.folder, name, PLAIN)
+        settings = settings.with_(**more.pop("settings", {}))  # type: ignore[arg-type]
         chance = Random(f"{SEED}/{name}")
         rows = self.records if records is None else records
         return asyncio.run(run(self.broker, settings, rows, fault, rng=chance, **more))  # type: ignore[arg-type]
@@ -55,7 +56,9 @@ def is_same(found: Ended, clean: Ended) -> None:
 
 @pytest.mark.kafka
 def test_broker_and_a_worker_are_killed_and_the_broker_stays_away(theatre: Theatre):
-    found = theatre.run("both", kills.broker_killed(2, with_worker=True, away_s=4.0))
+    found = theatre.run(
+        "both", kills.broker_killed(2, with_worker=True, away_s=4.0), settings=PATIENT
+    )
     is_same(found, theatre.clean)
     assert found.told["kills"] == 2
 
@@ -64,7 +67,7 @@ def test_broker_and_a_worker_are_killed_and_the_broker_stays_away(theatre: Theat
 def test_a_bad_stream_and_a_slow_model_whose_lag_is_told_truly(
     theatre: Theatre, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv(slow_worker.SLOWNESS, "50")
+    monkeypatch.setenv(odd_worker.SLOWNESS, "50")
     stream = plants.plant(theatre.records, plants.Shares(), Random(SEED))
     assert min(stream.duplicates, stream.late, stream.poison) > 10
     seen: list[Moment] = []
@@ -72,7 +75,7 @@ def test_a_bad_stream_and_a_slow_model_whose_lag_is_told_truly(
         "bad-slow",
         pressed("products", ["catalog", "bought", "asked"], seen),
         stream.records,
-        command=slow_worker.command,
+        command=odd_worker.command,
     )
     is_same(found, theatre.clean)
     assert found.outcomes == stream.outcomes
