@@ -13,7 +13,7 @@ TRAINED := .cartograph/train
 SMOKE := .cartograph/smoke
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check unit simulate locks clean \
+.PHONY: help setup setup-dev demo test check unit simulate soak locks clean \
 	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
 	test-train gpu-models gpu-check deploy-check deploy-topics
 
@@ -62,6 +62,9 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
+
+soak: $(VENV)/.dev ## all faults, long: kills, outages, full disks, slow models; a table and .cartograph/soak (hours; SOAK="--kills 10")
+	$(BIN)/python -m tests.faults.soak $(SOAK)
 
 bench: bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
 bench-ingest: $(VENV)/.dev ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust (in .venv-bench)

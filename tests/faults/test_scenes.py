@@ -12,7 +12,7 @@ import pytest
 
 from streams.play import Played
 from streams.sample.make import Sizes, make
-from tests.faults import kills, odd_worker, plants
+from tests.faults import kills, odd_worker, plants, upgrade
 from tests.faults.pressure import Moment, pressed
 from tests.faults.scene import PATIENT, Ended, Fault, Place, nothing, place, run
 from tests.kafka.exactness import Plan, sample_records, settings_of
@@ -84,3 +84,15 @@ def test_a_bad_stream_and_a_slow_model_whose_lag_is_told_truly(
     # The metric is set once a second, by positions of which Kafka hears in the same second.
     for before, now, after in zip(seen, seen[3:], seen[6:], strict=False):
         assert min(before.behind, after.behind) <= now.told <= max(before.behind, after.behind)
+
+
+@pytest.mark.kafka
+def test_workers_of_the_commit_before_are_replaced_one_by_one(theatre: Theatre, tmp_path: Path):
+    try:
+        upgrade.older("HEAD~1", tmp_path / "look")
+    except upgrade.NoHistoryError as error:
+        pytest.skip(f"no older commit here: {error}")
+    fault = upgrade.rolling("HEAD~1", tmp_path / "before")
+    found = theatre.run("upgrade", fault, command=upgrade.command)
+    is_same(found, theatre.clean)
+    assert found.told["replaced"] == 5
