@@ -69,6 +69,9 @@ test-s3: $(VENV)/.dev ## checkpoints against a second S3 server, built from the 
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
 
+soak: $(VENV)/.dev ## all faults, long: kills, outages, full disks, slow models; a table and .cartograph/soak (hours; SOAK="--kills 10")
+	$(BIN)/python -m tests.faults.soak $(SOAK)
+
 bench: bench-ingest bench-pipeline bench-upsert bench-memory bench-scale bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
 bench-ingest: $(VENV)/.dev ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust (in .venv-bench)
 	$(BIN)/python -m tests.bench.ingest

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import msgspec
+from faust.types import TP
 
 from streams import agents, connection, machine, metrics
 from streams.answers import no_models
@@ -33,6 +34,7 @@ from streams.producer import Producer
 from streams.settings import Settings
 from streams.stages import StageSpec
 from streams.status import CheckpointStatus, ModelStatus, Recovering, stage_folder
+from streams.topic_watch import watch_topics
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
 from topology.store.rocksdb import RocksStore, StoreMemory
@@ -227,6 +229,7 @@ class StageRun:
                 ("flush", self._holdings.run()),
                 ("report", self._report()),
                 ("faust", watch_app(self._app)),
+                ("topics", watch_topics(settings, self._holdings.plan.topic_ids)),
                 *([("models", self._exchange.run())] if self._exchange else []),
                 *([("backfill", self._backfill.run())] if self._exchange else []),
                 *([("checkpoints", self._keeper.run())] if self._keeper else []),
@@ -331,7 +334,7 @@ class StageRun:
             metrics.UNSENT.labels(name).set(sum(each.owner.outbox.waiting for each in partitions))
             metrics.PARTITIONS.labels(name).set(len(partitions))
             RECOVERING.labels(name).set(len(self._recovery.under_way))
-            report_lag(self._app, name)
+            await report_lag(self._app, name, holdings.positions())
             if turn % _SIZE_EVERY == 1:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
                 metrics.STORE_BYTES.labels(name).set(size)
@@ -346,10 +349,10 @@ async def watch_app(app: SpanApp) -> None:
     raise app.crash_reason or CartographError("Faust stopped by itself")
 
 
-def report_lag(app: SpanApp, stage: str) -> None:
-    """Set the lag of each input topic."""
+async def report_lag(app: SpanApp, stage: str, positions: Mapping[TP, int]) -> None:
+    """Set the lag of each input topic; what was said last stands where Kafka does not answer."""
     lags: dict[str, int] = {}
-    for tp, lag in app.consumer.lags().items():
+    for tp, lag in (await app.consumer.lags(positions)).items():
         lags[tp.topic] = lags.get(tp.topic, 0) + lag
     for topic, lag in lags.items():
         metrics.LAG.labels(stage, topic).set(lag)

@@ -7,7 +7,8 @@ on reading, so that it learns of a later claim for a partition that it holds.
 A record with key `reload/<task>` asks all workers that run then to load another bundle; who starts
 later loads what its settings name. The record with key `backfill` says how fast workers derive
 again what older bundles said; it stands for all who run and who start later. One with key
-`checkpoint` asks all who run then for a checkpoint of their partitions.
+`checkpoint` asks all who run then for a checkpoint of their partitions. A record with key
+`source/<topic>` holds the id that a source topic had when ROUTE read it first.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from streams.topics import Names
 
 TOPIC = "control"
 _PREFIX, _RELOAD, _BACKFILL, _CHECKPOINT = b"claim/", b"reload/", b"backfill", b"checkpoint"
+_SOURCE = b"source/"
 _TIMEOUT_S = 30.0
 _NOT_OURS = (msgspec.MsgspecError, ValueError)
 """What a record of somebody else raises: other JSON, or bytes that are no UTF-8."""
@@ -110,6 +112,9 @@ class Control:
         worker: a name for people, e.g. "shoppers-0".
         on_foreign: told (stage, partition, offset, worker) of every claim of another process that
             arrives after `start`.
+
+    Attributes:
+        source_ids: full name of a source topic -> the id noted last.
     """
 
     def __init__(
@@ -136,6 +141,7 @@ class Control:
         )
         self._last: dict[bytes, int] = {}
         self._own: dict[int, Claim] = {}
+        self.source_ids: dict[str, str] = {}
         self._changed = asyncio.Condition()
         self._following: asyncio.Task[None] | None = None
         self.on_failure: Callable[[BaseException], None] = lambda error: None
@@ -176,6 +182,10 @@ class Control:
     def last_claim(self, stage: str, partition: int) -> int | None:
         """Offset of the last claim of a partition that was read; None: nobody ever claimed it."""
         return self._last.get(claim_key(stage, partition))
+
+    async def note_source(self, topic: str, topic_id: str) -> None:
+        """Note the id of a source topic (full name), for every ROUTE process that starts later."""
+        await self._producer.send_one(TOPIC, _SOURCE + topic.encode(), topic_id.encode())
 
     async def claim(self, stage: str, partitions: Iterable[int]) -> dict[int, Claim]:
         """Claim partitions; returns once every claim was also read back.
@@ -222,6 +232,9 @@ class Control:
         if key == _BACKFILL:
             with contextlib.suppress(*_NOT_OURS):
                 self.on_backfill(_decode_backfill(value))
+        if key.startswith(_SOURCE):
+            name = key.removeprefix(_SOURCE).decode(errors="replace")
+            self.source_ids[name] = value.decode(errors="replace")
         if not key.startswith(_PREFIX):
             return
         try:

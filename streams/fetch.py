@@ -17,6 +17,7 @@ from aiokafka.errors import CorruptRecordException
 from faust.types import TP
 
 from streams.alignment import Alignment, Source
+from streams.errors import BrokerError
 from streams.ports import Record
 
 EventTime = Callable[[str, Record], int | None]
@@ -120,12 +121,15 @@ class Reader:
         self._alignment = alignment
         self._event_time = event_time
         self._opened: dict[TP, _Chunk] = {}
+        self._next: dict[TP, int] = {}
 
     def take(self, active: Collection[TP]) -> tuple[Spans, bool]:
         """Spans that can be had now, in the order to read them; whether something is held back.
 
         Raises:
             KafkaError: what the broker answered instead of records.
+            BrokerError: the broker had no record at the offset where reading was to go on, and
+                aiokafka went to the first one that there is.
         """
         generation = self._coordinator.generation
         spans: Spans = []
@@ -158,10 +162,11 @@ class Reader:
                     self._alignment.handed_out(tp, chunk.at_ms, last, chunk.next)
         return spans, held
 
-    def begin_again(self, tps: Collection[TP]) -> None:
+    def begin_again(self, offsets: Mapping[TP, int]) -> None:
         """Called in the moment in which the consumer goes to other offsets of partitions."""
+        self._next.update(offsets)
         if self._alignment is not None:
-            self._alignment.begin_again(tps)
+            self._alignment.begin_again(offsets.keys())
 
     def _with_data(self, active: Collection[TP]) -> list[Any]:
         """Partitions with fetched records; what belongs to others is thrown away."""
@@ -229,6 +234,14 @@ class Reader:
         return chunk, None
 
     def _deliver(self, tp: Any, chunk: _Chunk, generation: int, *, is_all: bool) -> Span:
+        expected = self._next.get(tp, chunk.start)
+        if chunk.start != expected:
+            raise BrokerError(
+                f"{tp.topic}/{tp.partition} cannot be read on at {expected}, it begins at "
+                f"{chunk.start} now: records were deleted, or the topic was made again or lost its "
+                "end. The worker starts again and looks which; lengthen the topic's retention"
+            )
+        self._next[tp] = chunk.next
         chunk.found._assignment.state_value(tp).consumed_to(chunk.next)
         if is_all and not chunk.found._partition_records._records.has_next():
             self._forget(tp)

@@ -14,8 +14,9 @@ from streams.answers import Answer
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
+from streams.holding_checks import begin_within_log, check_topic_ids, go_on_as_restored
 from streams.lease import Lease
-from streams.opening import Opening, check_offset, check_topics
+from streams.opening import Opening
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
 from streams.ports import Stage
@@ -291,7 +292,9 @@ class Holdings:
             topics={logical: full for full, logical in plan.inputs.items()},
             cache_rows=plan.cache_rows,
         )
-        check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
+        check_topic_ids(store, plan.topic_ids, f"{plan.name}/{number}")
+        if store.lost_commits:
+            go_on_as_restored(owner)
         may_begin = self._opening.allow_empty or self._control.last_claim(plan.name, number) is None
         if is_empty and may_begin:
             # Written before the claim: if we die between the two, the next start must not take
@@ -302,7 +305,7 @@ class Holdings:
     def _start(self, owner: Owner, store: Store, begin: "_Begin") -> None:
         plan, number = self.plan, owner.partition
         for logical, (first, end) in begin.bounds.items():
-            check_offset(owner, logical, first, end)
+            begin_within_log(owner, logical, first, end)
         start = Start(
             begin.claim.offset,
             begin.claim.last,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 _POLL_S = 0.02
+_STEP_S = 1.0
 
 
 class Lease:
@@ -43,3 +44,28 @@ class Lease:
                 return True
             await asyncio.sleep(_POLL_S)
         return False
+
+
+class HeldTime:
+    """A clock that runs while the lease is good: seconds in which Kafka was there.
+
+    What waits for others must not give up because Kafka itself was away: nobody could read then.
+
+    Args:
+        lease: of this worker.
+        clock: seconds, only rising.
+    """
+
+    def __init__(self, lease: Lease, *, clock: Callable[[], float]) -> None:
+        self._lease = lease
+        self._clock = clock
+        self._last = clock()
+        self._passed = 0.0
+
+    def __call__(self) -> float:
+        """Seconds, only rising; between two calls never more than `_STEP_S` pass."""
+        now = self._clock()
+        if self._lease.is_good:
+            self._passed += min(now - self._last, _STEP_S)
+        self._last = now
+        return self._passed

@@ -5,6 +5,8 @@ import logging
 import sys
 import time
 
+from streams.log_repeats import Repeats
+
 _QUIET = {"faust": logging.CRITICAL, "mode": logging.CRITICAL, "aiokafka": logging.WARNING}
 """They say a lot that means nothing to an operator. What ends a worker is told by itself, once."""
 
@@ -57,5 +59,6 @@ def set_up(worker: str, *, level: str, as_json: bool) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     if level != "debug":
         handler.addFilter(lambda record: not passes_by_itself(record))
+        handler.addFilter(Repeats(("aiokafka",), clock=time.monotonic))
         for name, least in _QUIET.items():
             logging.getLogger(name).setLevel(least)

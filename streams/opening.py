@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 from faust.types import TP
 
-from streams import metrics
 from streams.checkpoint.copying import GivenUpError, discard
 from streams.checkpoint.recovery import Recovery
 from streams.control import Control
-from streams.errors import TopicError
-from streams.owner import Owner, kept_of
+from streams.owner import kept_of
 from streams.partition import Store
 from streams.transport import Log
 from topology.errors import StoreLockedError
@@ -131,48 +128,3 @@ class Opening:
                     raise
             await asyncio.sleep(_LOCK_POLL_S)
         return None
-
-
-_ids = msgspec.json.Decoder(dict[str, str])
-
-
-def check_topics(store: Store, topic_ids: Mapping[str, str], where: str) -> None:
-    """Note the ids of the input topics in the store; refuse topics that were made again.
-
-    Raises:
-        TopicError: one was.
-    """
-    row = store.get("meta", b"topics")
-    known = {} if row is None else _ids.decode(row)
-    again = sorted(name for name, told in topic_ids.items() if known.get(name, told) != told)
-    if again:
-        raise TopicError(
-            f"{where}: {', '.join(again)} was deleted and made again since this store was written; "
-            "its offsets mean other records now. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
-
-
-def check_offset(owner: Owner, logical: str, first: int, end: int) -> None:
-    """Where the owner goes on must be within the log, or what it says is not true any more.
-
-    Raises:
-        TopicError: it is beyond the end.
-    """
-    where = f"{owner.name}/{owner.partition}"
-    at = owner.next_offset(logical)
-    if at is not None and at > end:
-        raise TopicError(
-            f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
-            "was deleted and made again, or lost its end. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    if at is not None and at < first:
-        metrics.LOST.labels(owner.name, logical).inc(first - at)
-        log.error(
-            "%s: %d records of %s were deleted before they were read", where, first - at, logical
-        )
-    if at is None or at < first:
-        empty: Sequence[object] = ()
-        owner.read(logical, empty, first)  # type: ignore[arg-type]

@@ -137,7 +137,8 @@ class Owner:
         """Take the incarnation of a claim and commit it; True if everything is sent again.
 
         Raises:
-            StateError: the store is empty but the partition was claimed before.
+            StateError: the store is empty but the partition was claimed before, or the claim is
+                no newer than the one that the store knows.
         """
         kept = self.kept
         if self._empty and start.last_claim is not None and not start.allow_empty:
@@ -146,6 +147,13 @@ class Owner:
                 "before. Restore its folder or a checkpoint (`cartograph checkpoint restore`, or "
                 "CARTOGRAPH_CHECKPOINT_URL, where there is one); to build it again from what its "
                 "input topics still keep, start once with CARTOGRAPH_ALLOW_EMPTY_STORE=1"
+            )
+        if start.claim <= kept.incarnation:
+            raise StateError(
+                f"{self.name}/{self.partition}: its claim is record {start.claim} of the control "
+                f"topic, the one before was {kept.incarnation}: the topic was deleted and made "
+                "again, or lost its end. All that would be sent now would pass for older than what "
+                "was sent before: build the graph again under a new prefix"
             )
         again = kept.incarnation != start.last_claim or kept.boot != start.boot
         if again := again or kept.incarnation < 0:

@@ -10,8 +10,8 @@ from streams.owner import Wiring
 from streams.ports import Stage
 from streams.product_reading import ProductSettings
 from streams.queries import QuerySettings
-from streams.route_agent import NAME as ROUTE
 from streams.route_agent import RouteRun
+from streams.route_checks import NAME as ROUTE
 from streams.settings import Settings
 from streams.stages import Bundles, StageSpec
 from streams.weeks import DAY_MS

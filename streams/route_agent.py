@@ -19,24 +19,24 @@ from faust.types import TP
 from streams import agents, connection, metrics
 from streams.alignment import Alignment
 from streams.app import check_topics, report_lag, watch_app
-from streams.broker import admin
-from streams.errors import SettingsError, TopicError
+from streams.errors import SettingsError
 from streams.fetch import Reader, Span
-from streams.lease import Lease
+from streams.lease import HeldTime, Lease
 from streams.limits import DeadLetterLimit
 from streams.ports import Message, Record
 from streams.producer import Producer
 from streams.route import Route, RouteSettings
+from streams.route_checks import NAME, begins, check_sources, source_topics
 from streams.route_sharing import Sharing
 from streams.settings import Settings
 from streams.status import ModelStatus
+from streams.topic_watch import watch_topics
 from streams.topics import Names
 from streams.transport import Log, SpanApp
 
 log = logging.getLogger(__name__)
 
-NAME = "route"
-_PATIENCE_S, _IDLE_S = 2.0, 0.5
+_PATIENCE_S, _IDLE_S = 60.0, 0.5  # longer than a leader is elected; what is behind does come
 _UNDER_WAY = 4
 _COLLECTED = 20_000
 _REPORT_S = 1.0
@@ -64,6 +64,7 @@ class RouteHoldings:
         submit: queues messages and returns what waits for their acknowledgement.
         fail: told what ends the worker.
         sharing: hears of the partitions that others read before any of ours is read.
+        again: the operator says that what was read before may be read from the beginning.
     """
 
     def __init__(
@@ -72,11 +73,14 @@ class RouteHoldings:
         submit: Callable[[list[Message]], Awaitable[Awaitable[Any]]],
         fail: Callable[[BaseException], None],
         sharing: Sharing,
+        *,
+        again: bool = False,
     ) -> None:
         self._route = route
         self._submit = submit
         self._fail = fail
         self._sharing = sharing
+        self._again = again
         self._epoch = 0
         self._assigned: frozenset[TP] | None = None
         self._next: dict[TP, int] = {}
@@ -115,13 +119,10 @@ class RouteHoldings:
             broker.committed(tps),
             self._sharing.hear(broker, tps, at_once=True),
         )
+        end = await broker.ends(tps)  # after what was committed, never before
         if epoch != self._epoch:
             return
-        for tp in tps:
-            if done.get(tp, first[tp]) < first[tp]:
-                metrics.LOST.labels(NAME, tp.topic).inc(first[tp] - done[tp])
-                log.error("%s: records were deleted before they were read", tp)
-        self._next = {tp: max(first[tp], done.get(tp, 0)) for tp in tps}
+        self._next = begins(tps, (first, end), done, again=self._again)
         yield dict(self._next)
 
     def positions(self) -> Mapping[TP, int]:
@@ -263,26 +264,33 @@ class RouteRun:
         instance = agents.member_id(settings, f"{NAME}-{self.slot}")
         route = Route(route_settings(settings, instance))
         await check_topics(settings, ("events", "catalog", "dead-letters"))
-        partitions = await _check_sources(settings)
-        names = Names(settings.prefix)
-        producer = Producer(settings.kafka, names, connection.options(settings))
+        sources = await source_topics(settings)
+        partitions = [
+            TP(name, n) for name, topic in sources.items() for n in range(topic.partitions)
+        ]
+        producer = Producer(settings.kafka, Names(settings.prefix), connection.options(settings))
         await producer.start()
+        await check_sources(settings, producer, sources)
         # Half of what SHOPPERS allows: reading may then disorder the sources without making late.
         slack_ms = settings.allowance_ms // 2
+        taken_over_s = settings.session_timeout_ms / 1000 + _TAKEN_OVER_S
         alignment = Alignment(
             slack_ms=slack_ms,
-            patience_s=_PATIENCE_S,
+            patience_s=max(_PATIENCE_S, taken_over_s),
             idle_s=_IDLE_S,
-            clock=time.monotonic,
+            clock=HeldTime(self._lease, clock=time.monotonic),
             now_ms=lambda: int(time.time() * 1000),
         )
         self._sharing = Sharing(
             alignment,
             partitions,
             slack_ms=slack_ms,
-            patience_s=settings.session_timeout_ms / 1000 + _TAKEN_OVER_S,
+            patience_s=taken_over_s,
+            clock=HeldTime(self._lease, clock=time.monotonic),
         )
-        self._holdings = RouteHoldings(route, producer.submit, self.fail, self._sharing)
+        self._holdings = RouteHoldings(
+            route, producer.submit, self.fail, self._sharing, again=settings.allow_empty_store
+        )
         self._app = agents.new_app(
             settings,
             NAME,
@@ -300,6 +308,7 @@ class RouteRun:
             self._report(),
             self._share(),
             watch_app(self._app),
+            watch_topics(settings, {name: t.topic_id for name, t in sources.items() if t.topic_id}),
         ):
             task = asyncio.create_task(work)
             task.add_done_callback(self._watch)
@@ -333,7 +342,7 @@ class RouteRun:
         while self._holdings is not None:
             await asyncio.sleep(_REPORT_S)
             self._limit.add(*self._report_tally.update(self._holdings.tally))
-            report_lag(self._app, NAME)
+            await report_lag(self._app, NAME, self._holdings.positions())
             metrics.PARTITIONS.labels(NAME).set(len(self._holdings.positions()))
 
     async def _share(self) -> None:
@@ -370,24 +379,6 @@ def route_settings(settings: Settings, process: str) -> RouteSettings:
         purchase_actions=settings.purchase_actions,
         future_ms=settings.future_ms,
     )
-
-
-async def _check_sources(settings: Settings) -> list[TP]:
-    """All partitions of all sources.
-
-    Raises:
-        TopicError: a source topic does not exist.
-    """
-    found = await admin.describe(
-        settings.kafka, settings.sources, options=connection.options(settings)
-    )
-    missing = sorted(set(settings.sources) - set(found))
-    if missing:
-        raise TopicError(
-            f"source topics do not exist: {', '.join(missing)}; correct CARTOGRAPH_SOURCES, or "
-            "create them"
-        )
-    return [TP(name, number) for name, topic in found.items() for number in range(topic.partitions)]
 
 
 def _clamped(route: Route, future_ms: int) -> Callable[[str, Record], int | None]:

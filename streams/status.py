@@ -112,11 +112,19 @@ def status_file(settings: Settings, stage: str, slot: int) -> Path:
 
 
 def write(file: Path, status: Status) -> None:
-    """Replace the status in one step."""
+    """Replace the status in one step.
+
+    Raises:
+        OSError: it cannot be written; what stood there stays.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(f".{os.getpid()}")
-    new.write_bytes(_encode(status) + b"\n")
-    new.replace(file)
+    try:
+        new.write_bytes(_encode(status) + b"\n")
+        new.replace(file)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def read(file: Path) -> Status | None:

@@ -29,6 +29,7 @@ from streams.lease import Lease
 _FETCH_WAIT_MS = 250
 """A fetch in flight that finds nothing must not keep new partitions waiting for long."""
 _HELD_S, _IDLE_S = 0.004, 0.2
+_LAG_S = 1.0
 _logger = logging.getLogger("faust.spans")
 T = TypeVar("T")
 
@@ -132,7 +133,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Read on from these offsets; what was fetched from elsewhere is thrown away."""
         for tp, offset in offsets.items():
             self._ensure_consumer().seek(TopicPartition(*tp), offset)
-        self.reader.begin_again(offsets.keys())
+        self.reader.begin_again(offsets)
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Run on the consumer's own loop, past its queue, where a long poll may stand first."""
@@ -292,18 +293,18 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         except (KafkaError, ConsumerStoppedError) as error:
             self.log.warning("The group was not left (%s): it waits for the session timeout", error)
 
-    def lags(self) -> dict[TP, int]:
-        """Records of each assigned partition that were not handed out yet, where it is known."""
-        # None between two subscriptions: while a rebalance is under way.
-        subscription = self._thread._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        found: dict[TP, int] = {}
-        if assignment is not None and assignment.active:
-            for tp in assignment.tps:
-                state = assignment.state_value(tp)
-                if state.highwater is not None and state._position is not None:
-                    found[TP(*tp)] = max(0, state.highwater - state._position)
-        return found
+    async def lags(self, positions: Mapping[TP, int]) -> dict[TP, int]:
+        """Records between these positions and the ends, asked now; empty: Kafka does not say.
+
+        What aiokafka last heard of the ends would be no answer: of a partition whose records are
+        not taken, because its stage is slow, it fetches no more and hears nothing.
+        """
+        try:
+            async with asyncio.timeout(_LAG_S):
+                ends = await self.ends(positions)
+        except (KafkaError, ConsumerStoppedError, TimeoutError):
+            return {}
+        return {tp: max(0, end - positions[tp]) for tp, end in ends.items()}
 
 
 def _message(spans: Spans) -> ConsumerMessage:

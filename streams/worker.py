@@ -130,7 +130,8 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             if code == SET_UP_WRONG or (code == KAFKA_AWAY and not was_ready):
-                log.error("%s: %s", slot, told.error if told else "cannot run")
+                said = told.error if told and told.pid == pid else ""
+                log.error("%s: %s", slot, said or "cannot run; its own line above says why")
                 self._code = SET_UP_WRONG
                 self.stop()
                 return

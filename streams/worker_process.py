@@ -8,6 +8,7 @@ another try.
 
 import asyncio
 import contextlib
+import errno
 import gc
 import importlib.metadata
 import logging
@@ -16,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from models_onnx.errors import ModelError
@@ -32,6 +34,7 @@ NewRun = Callable[[Settings, str, int], Run]
 
 _LOCK_PATIENCE_S = 8.0  # longer than a worker drains whose supervisor was killed
 _STATUS_S = 0.05
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 _COLLECT_RESTING_S, _COLLECT_BUSY_S = 600.0, 3_600.0
 log = logging.getLogger(__name__)
 
@@ -58,11 +61,17 @@ def main(new_run: NewRun, arguments: list[str]) -> int:
                 raise
             finally:
                 told.ready, told.partitions = False, ()
-                status.write(file, told)
+                _note(file, told)
     except KeyboardInterrupt:
         return OK
     except (CartographError, TopologyError, ModelError) as error:
         log.error("%s", error)  # noqa: TRY400 - a sentence for the operator, no traceback
+        return _code(error)
+    except OSError as error:
+        if _is_of_disk(error):
+            log.error("%s", _sentence(error))  # noqa: TRY400 - as above
+        else:
+            log.exception("the worker broke; it starts again from its stores")
         return _code(error)
     except Exception:
         log.exception("the worker broke; it starts again from its stores")
@@ -122,8 +131,8 @@ def _leave(settings: Settings, told: Status, error: BaseException | None) -> Non
         if code == BROKE and not isinstance(error, DeposedError):
             log.error("the worker broke; it starts again from its stores", exc_info=error)
         else:
-            log.error("%s", error)
-    status.write(status.status_file(settings, told.stage, told.slot), told)
+            log.error("%s", told.error)
+    _note(status.status_file(settings, told.stage, told.slot), told)
     exit_now(code)
 
 
@@ -139,7 +148,7 @@ async def _start(run: Run) -> None:
 
 async def _tell(run: Run, settings: Settings, told: Status) -> None:
     file = status.status_file(settings, told.stage, told.slot)
-    collected = time.monotonic()
+    collected, is_noted = time.monotonic(), False
     before: tuple[object, ...] = ()
     while True:
         passed = time.monotonic() - collected
@@ -157,8 +166,22 @@ async def _tell(run: Run, settings: Settings, told: Status) -> None:
             if ready and not told.ready_at:
                 told.ready_at = time.time()
                 log.info("ready after %.2f s", told.ready_at - told.started_at)
-            status.write(file, told)
+            is_noted = False
+        is_noted = is_noted or _note(file, told)
         await asyncio.sleep(_STATUS_S)
+
+
+def _note(file: Path, told: Status) -> bool:
+    """Write the status, or leave it: that it cannot be written must never hide why we end."""
+    try:
+        status.write(file, told)
+    except OSError:
+        return False
+    return True
+
+
+def _is_of_disk(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
 def _code(error: BaseException) -> int:
@@ -167,9 +190,14 @@ def _code(error: BaseException) -> int:
     if isinstance(error, DeposedError):
         return BROKE
     known = isinstance(error, CartographError | TopologyError | ModelError)
-    return SET_UP_WRONG if known else BROKE
+    return SET_UP_WRONG if known or _is_of_disk(error) else BROKE
 
 
 def _sentence(error: BaseException) -> str:
+    if _is_of_disk(error):
+        return (
+            f"the data folder cannot be written ({error}): free disk space, or correct the rights "
+            "of CARTOGRAPH_DATA_DIR, then start again; nothing is lost"
+        )
     known = isinstance(error, CartographError | TopologyError | ModelError)
     return str(error) if known else f"{type(error).__name__}: {error}"

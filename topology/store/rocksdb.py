@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -20,48 +21,22 @@ from typing import Any, Final
 
 from rocksdict import (
     AccessType,
-    BlockBasedOptions,
-    Cache,
     Checkpoint,
-    DBCompressionType,
-    Options,
     Rdict,
     ReadOptions,
     WriteBatch,
-    WriteBufferManager,
 )
 
-from topology.errors import StoreError, StoreLayoutError, StoreLockedError
+from topology.errors import StoreError, StoreLayoutError
+from topology.store.failures import explained
 from topology.store.patience import TRIES, patiently
+from topology.store.rocksdb_options import StoreMemory as StoreMemory
+from topology.store.rocksdb_options import store_options
+from topology.store.rows import committed_rows
 
 LAYOUT_VERSION: Final = 1
 LAYOUT_FILE: Final = "cartograph-layout"
 _LAYOUT_NEW: Final = f"{LAYOUT_FILE}.new"
-_WAL_BYTES: Final = 64 << 20  # bounds how much a restart reads again
-_TABLE_BUFFER_BYTES: Final = 32 << 20
-_OPEN_FILES: Final = 256  # a process may hold 32 partitions under a limit of some thousand files
-
-
-class StoreMemory:
-    """One block cache and one budget of write buffers, shared by all stores of a process.
-
-    Args:
-        cache_bytes: blocks, indexes and filters that were read, and the write buffers.
-        write_buffer_bytes: what all stores together may hold before they write it to disk.
-    """
-
-    def __init__(
-        self, *, cache_bytes: int = 256 << 20, write_buffer_bytes: int = 128 << 20
-    ) -> None:
-        self.cache = Cache(cache_bytes)
-        self.write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
-            write_buffer_bytes, False, self.cache
-        )
-
-    @property
-    def used_bytes(self) -> int:
-        """What the block cache holds now, write buffers included."""
-        return int(self.cache.get_usage())
 
 
 class RocksStore:
@@ -72,6 +47,9 @@ class RocksStore:
         tables: names of the tables; a store may have more from another time.
         memory: shared by all stores of the process; a small one of its own without it.
         read_only: look at a store, also at one that another process is writing, as it is now.
+
+    Attributes:
+        lost_commits: its write-ahead log was damaged: the store is as of an earlier commit.
 
     Raises:
         StoreLockedError: another process has it open.
@@ -89,6 +67,7 @@ class RocksStore:
     ) -> None:
         self.path = Path(path)
         self.read_only = read_only
+        self.lost_commits = False
         memory = memory or StoreMemory(cache_bytes=32 << 20, write_buffer_bytes=16 << 20)
         _check_layout(self.path, create=not read_only)
         self._open(tables, memory)
@@ -105,7 +84,13 @@ class RocksStore:
             family = self._families[table]
         except KeyError as error:
             raise self._unknown(table) from error
-        return None if family is None else family.get(key)
+        if family is None:
+            return None
+        try:
+            found: bytes | None = family.get(key)
+        except Exception as error:  # rocksdict raises nothing narrower
+            raise explained(self.path, error, "read") from error
+        return found
 
     def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
         """As `get`, for many keys in one call: about a third cheaper a key."""
@@ -114,10 +99,14 @@ class RocksStore:
         family, pending = self._families[table], self._pending[table]
         if family is None:
             return [pending.get(key) for key in keys]
+        asked = [key for key in keys if key not in pending] if pending else list(keys)
+        try:
+            values = family.get(asked)
+        except Exception as error:  # rocksdict raises nothing narrower
+            raise explained(self.path, error, "read") from error
         if not pending:
-            return list(family.get(list(keys)))
-        asked = [key for key in keys if key not in pending]
-        found = dict(zip(asked, family.get(asked), strict=True))
+            return list(values)
+        found = dict(zip(asked, values, strict=True))
         return [pending[key] if key in pending else found[key] for key in keys]
 
     def put(self, table: str, key: bytes, value: bytes) -> None:
@@ -144,9 +133,10 @@ class RocksStore:
         if end is not None:
             options.set_iterate_upper_bound(end)
         family = self._families[table]
-        entries: Iterator[tuple[bytes, bytes]]
-        entries = iter(()) if family is None else family.items(from_key=start, read_opt=options)
         changed = self._changed(table, prefix, start)
+        entries: Iterator[tuple[bytes, bytes]] = iter(())
+        if family is not None:
+            entries = committed_rows(self.path, family, start, options, None if changed else limit)
         if changed:
             entries = _merged(entries, changed, self._pending[table])
         found = list(entries if limit is None else islice(entries, limit))
@@ -171,10 +161,7 @@ class RocksStore:
         try:
             self._db.write(batch)
         except Exception as error:  # rocksdict raises nothing narrower
-            raise StoreError(
-                f"{self.path} cannot be written ({error}): free disk space or mend the disk, "
-                "then start the worker again; nothing of this batch was written"
-            ) from error
+            raise explained(self.path, error, "written") from error
         self._forget()
 
     def checkpoint(self, path: Path) -> None:
@@ -208,12 +195,14 @@ class RocksStore:
         self._forget()
         self._handles.clear()
         # Every handle keeps the database, and its LOCK, open: all of them have to go.
-        for family in self._families.values():
-            if family is not None:
-                family.close()
+        # A close writes memory to table files first, which a full or damaged disk refuses: what was
+        # committed is in the log, and is read from there by the next open.
+        for each in (*self._families.values(), self._db):
+            if each is not None:
+                with suppress(Exception):
+                    each.close()
         self._families.clear()
         self._pending.clear()
-        self._db.close()
 
     def __enter__(self) -> RocksStore:
         return self
@@ -227,24 +216,34 @@ class RocksStore:
         self.close()
 
     def _open(self, tables: Sequence[str], memory: StoreMemory) -> None:
-        options = _options(memory)
         try:
-            known = _families(self.path, options)
-            names = sorted({*known, *(() if self.read_only else tables)} - {"default"})
-            access = AccessType.read_only(False) if self.read_only else AccessType.read_write()
-            families = {name: options for name in names}
-            self._db: Any = patiently(
-                lambda: Rdict(str(self.path), options, families, access_type=access),
-                tries=TRIES if self.read_only else 1,
-            )
-        except Exception as error:  # rocksdict raises nothing narrower
-            raise _explained(self.path, error) from error
+            self._db, names = self._database(tables, store_options(memory))
+        except Exception as first:  # rocksdict raises nothing narrower
+            if self.read_only or "Corruption" not in str(first):
+                raise explained(self.path, first, "opened") from first
+            try:
+                self._db, names = self._database(tables, store_options(memory, may_lose_end=True))
+            except Exception as error:
+                raise explained(self.path, error, "opened") from error
+            self.lost_commits = True
         self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in names}
         self._handles: dict[str, Any] = {
             name: self._db.get_column_family_handle(name) for name in names
         }
         for table in tables:  # a table that a store to be looked at does not have is empty
             self._families.setdefault(table, None)
+
+    def _database(self, tables: Sequence[str], options: Any) -> tuple[Any, list[str]]:
+        """The database, and the names of its tables."""
+        known = _families(self.path, options)
+        names = sorted({*known, *(() if self.read_only else tables)} - {"default"})
+        access = AccessType.read_only(False) if self.read_only else AccessType.read_write()
+        families = {name: options for name in names}
+        found = patiently(
+            lambda: Rdict(str(self.path), options, families, access_type=access),
+            tries=TRIES if self.read_only else 1,
+        )
+        return found, names
 
     def _set(self, table: str, key: bytes, value: bytes | None) -> None:
         try:
@@ -327,34 +326,14 @@ def _after_prefix(prefix: bytes) -> bytes | None:
     return stem[:-1] + bytes((stem[-1] + 1,)) if stem else None
 
 
-def _options(memory: StoreMemory) -> Any:
-    blocks = BlockBasedOptions()
-    blocks.set_block_cache(memory.cache)
-    blocks.set_bloom_filter(10, False)
-    # Filters and indexes stay beside the cache, about 1.5 bytes a key: within it they and the
-    # blocks drive each other out as soon as it is too small (17 us a get instead of 3).
-    blocks.set_cache_index_and_filter_blocks(False)
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_block_based_table_factory(blocks)
-    options.set_compression_type(DBCompressionType.lz4())
-    options.set_level_compaction_dynamic_level_bytes(True)
-    options.set_write_buffer_manager(memory.write_buffers)
-    options.set_write_buffer_size(_TABLE_BUFFER_BYTES)
-    options.set_memtable_prefix_bloom_ratio(0.1)  # a key that is not there costs 0.9, not 2.5 us
-    options.set_memtable_whole_key_filtering(True)
-    options.set_max_total_wal_size(_WAL_BYTES)
-    options.set_max_open_files(_OPEN_FILES)
-    options.set_keep_log_file_num(2)
-    options.set_max_log_file_size(1 << 20)
-    options.set_stats_dump_period_sec(0)
-    return options
-
-
 def _families(path: Path, options: Any) -> list[str]:
     """Column families on disk; none when there is no database yet."""
-    return list(Rdict.list_cf(str(path), options)) if (path / "CURRENT").exists() else []
+    if (path / "CURRENT").exists():
+        return list(Rdict.list_cf(str(path), options))
+    if any(file.suffix in (".sst", ".log") for file in path.iterdir()):
+        # RocksDB would begin a new database here and remove the files of the old one.
+        raise RuntimeError("Corruption: there are tables or logs, but no file CURRENT")
+    return []
 
 
 def _check_layout(path: Path, *, create: bool) -> None:
@@ -383,16 +362,3 @@ def _write_layout(path: Path) -> None:
     made = path / _LAYOUT_NEW
     made.write_text(f"{LAYOUT_VERSION}\n", encoding="utf-8")
     os.replace(made, path / LAYOUT_FILE)
-
-
-def _explained(path: Path, error: Exception) -> StoreError:
-    text = str(error)
-    if "lock hold by current process" in text or "While lock file" in text:
-        return StoreLockedError(
-            f"{path} is open in another process ({text}): stop that process, or wait until it has "
-            "died; only then start this one"
-        )
-    return StoreError(
-        f"{path} cannot be opened ({text}): restore a checkpoint, or move the folder away and "
-        "rebuild it by replay"
-    )

@@ -3,7 +3,7 @@
 import asyncio
 
 from streams.alignment import Alignment, Source
-from streams.lease import Lease
+from streams.lease import HeldTime, Lease
 
 
 def alignment(slack_ms: int, now: list[float] | None = None, now_ms: int = 1 << 40) -> Alignment:
@@ -124,3 +124,29 @@ def test_waiting_for_a_lease_goes_on_when_a_heartbeat_comes():
         return True
 
     assert asyncio.run(lease.wait(wanted)) is True
+
+
+def test_while_kafka_is_away_no_patience_runs_out():
+    now = [100.0]
+    lease = Lease(6.0, clock=lambda: now[0], margin_s=0.5)
+    held = HeldTime(lease, clock=lambda: now[0])
+    aligned = Alignment(slack_ms=0, patience_s=12.0, idle_s=0.5, clock=held, now_ms=lambda: 1 << 40)
+    sources = {
+        "a": Source(50, fetched=True, behind=True),
+        "b": Source(None, fetched=False, behind=True),
+    }
+
+    def passes(seconds: float, *, beats: bool) -> bool:
+        """Whether "a" was ever let go ahead of "b", of which more is known to come."""
+        went = False
+        for _ in range(int(seconds * 2)):
+            now[0] += 0.5
+            if beats:
+                lease.renew(now[0])
+            went |= bool(aligned.choose(sources))
+        return went
+
+    assert not passes(3.0, beats=True)
+    assert not passes(120.0, beats=False)  # the session is good for 5.5 s of them
+    assert not passes(2.0, beats=True)
+    assert passes(10.0, beats=True)  # Kafka is there and "b" stays away: waiting has an end

@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from streams import logs
+from streams.log_repeats import EVERY_S, Repeats
 
 COORDINATOR = "aiokafka.consumer.group_coordinator"
 NOT_YET = "Group Coordinator Request failed: [Error 15] GroupCoordinatorNotAvailableError"
@@ -46,3 +47,21 @@ def test_with_level_debug_everything_is_told(loggers, capsys):
     logs.set_up("route-0", level="debug", as_json=True)
     logging.getLogger(COORDINATOR).error(NOT_YET)
     assert told(capsys) == [NOT_YET]
+
+
+def test_what_a_library_repeats_is_heard_once_in_a_while_with_a_count():
+    now = [0.0]
+    repeats = Repeats(("aiokafka",), clock=lambda: now[0])
+
+    def heard(name: str, text: str, *args: object) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, text, args, None)
+        return record.getMessage() if repeats.filter(record) else None
+
+    assert heard("aiokafka.conn", "no %s", "a") == "no a"
+    assert heard("aiokafka.conn", "no %s", "b") is None
+    assert heard("aiokafka.conn", "gone") == "gone"
+    assert heard("aiokafka", "no %s", "a") == "no a"
+    assert [heard("streams.worker", "no %s", "a") for _ in range(2)] == ["no a"] * 2
+    now[0] = EVERY_S
+    assert heard("aiokafka.conn", "no %s", "c") == "no c (and 1 times more since)"
+    assert heard("aiokafka.conn", "no %s", "c") is None

@@ -138,3 +138,12 @@ def test_every_record_of_a_totals_topic_ends_in_one_outcome():
     records = [told(0, b"a", 2), told(1, b"a", 2), Record(2, 0, b"x" * 11, None), told(3, b"b", 1)]
     owner.read("bought", records, 4)
     assert sum(n for name, n in owner.tally.items() if name.startswith("bought.")) == len(records)
+
+
+def test_a_claim_that_is_no_newer_than_the_last_is_refused():
+    store = MemoryStore()
+    started(store, 7)
+    for claim in (0, 7):
+        with pytest.raises(StateError, match="new prefix"):
+            opened(store).start(Start(claim, None, {}, "boot"))
+    assert not opened(store).start(Start(8, 7, {}, "boot"))

@@ -31,6 +31,7 @@ from faust.transport.drivers import aiokafka as driver
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.errors import BrokerError
 from streams.fetch import Reader, unpack
 from streams.ports import Record
 from streams.transport import SpanConsumer
@@ -317,6 +318,31 @@ async def test_after_a_seek_nothing_of_the_old_place_is_handed_out():
     )  # what a seek to where we stood, and a new fetch, leave
     ((_, span),) = reader.take([late, early])[0]
     assert [record.value for record in span.records] == [b"other"]
+
+
+@pytest.mark.parametrize(("wanted", "there"), [(2, 5), (5, 0)], ids=["gone", "went-back"])
+def test_reading_never_jumps_to_an_offset_that_nobody_sought(wanted: int, there: int):
+    asyncio.run(jump(wanted, there))
+
+
+async def jump(wanted: int, there: int) -> None:
+    reader, fetcher = reader_of({TP0: b""})
+    assignment = fetcher._subscriptions.subscription.assignment
+
+    def fetch() -> None:
+        assignment.state_value(TP0).seek(there)
+        found = fetched(batch_bytes(there, [b"a"]), there)
+        fetcher._records[TP0] = FetchResult(
+            TP0, assignment=assignment, partition_records=found, backoff=0
+        )
+
+    reader.begin_again({TP0: wanted})
+    fetch()  # aiokafka went there by itself
+    with pytest.raises(BrokerError, match=f"cannot be read on at {wanted}"):
+        reader.take([TP0])
+    reader.begin_again({TP0: there})
+    fetch()
+    assert reader.take([TP0])[0]
 
 
 # --- alignment ----------------------------------------------------------------------------------

@@ -1,32 +1,38 @@
 """How far behind a consumer says that it is."""
 
-from types import SimpleNamespace
+import asyncio
 
-from aiokafka.structs import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+from faust.types import TP
 
 from streams.transport import SpanConsumer
 
-TP0 = TopicPartition("events", 0)
+TP0, TP1 = TP("events", 0), TP("events", 1)
 
 
-def lags_with(subscription):
-    consumer = SimpleNamespace(_subscription=SimpleNamespace(subscription=subscription))
-    thread = SimpleNamespace(_ensure_consumer=lambda: consumer)
-    return SpanConsumer.lags(SimpleNamespace(_thread=thread))
+class Asked:
+    """A consumer whose broker says where partitions end, or does not answer."""
+
+    def __init__(self, ends: dict[TP, int] | Exception) -> None:
+        self._ends = ends
+
+    async def ends(self, tps: object) -> dict[TP, int]:
+        if isinstance(self._ends, Exception):
+            raise self._ends
+        return self._ends
+
+    def lags(self, positions: dict[TP, int]) -> dict[TP, int]:
+        return asyncio.run(SpanConsumer.lags(self, positions))  # type: ignore[arg-type]
 
 
-def test_between_two_subscriptions_no_lag_is_known():
-    assert lags_with(None) == {}
+def test_the_lag_is_what_lies_between_where_the_stage_goes_on_and_the_end():
+    assert Asked({TP0: 10, TP1: 4}).lags({TP0: 4, TP1: 4}) == {TP0: 6, TP1: 0}
 
 
-def test_between_two_assignments_no_lag_is_known():
-    assert lags_with(SimpleNamespace(assignment=None)) == {}
+def test_nothing_is_behind_where_the_end_was_lost():
+    assert Asked({TP0: 3}).lags({TP0: 4}) == {TP0: 0}
 
 
-def test_the_lag_is_what_was_not_handed_out_yet_where_both_ends_are_known():
-    states = {
-        TP0: SimpleNamespace(highwater=10, _position=4),
-        TopicPartition("events", 1): SimpleNamespace(highwater=None, _position=4),
-    }
-    assignment = SimpleNamespace(active=True, tps=list(states), state_value=states.get)
-    assert lags_with(SimpleNamespace(assignment=assignment)) == {TP0: 6}
+def test_a_broker_that_does_not_answer_makes_no_lag():
+    assert Asked(KafkaConnectionError()).lags({TP0: 4}) == {}
+    assert Asked(TimeoutError()).lags({TP0: 4}) == {}

@@ -1,0 +1,61 @@
+"""Whether a store and the topics that it has read still belong together, asked at every start."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from streams import metrics
+from streams.errors import TopicError
+from streams.owner import Owner
+from streams.ports import State
+
+log = logging.getLogger(__name__)
+
+_ids = msgspec.json.Decoder(dict[str, str])
+
+
+def check_topic_ids(store: State, topic_ids: Mapping[str, str], where: str) -> None:
+    """Note the ids of the input topics in the store; refuse topics that were made again."""
+    row = store.get("meta", b"topics")
+    known = {} if row is None else _ids.decode(row)
+    again = sorted(name for name, told in topic_ids.items() if known.get(name, told) != told)
+    if again:
+        raise TopicError(
+            f"{where}: {', '.join(again)} was deleted and made again since this store was written; "
+            "its offsets mean other records now. Move the store away and start once with "
+            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
+        )
+    store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
+
+
+def begin_within_log(owner: Owner, logical: str, first: int, end: int) -> None:
+    """Where the owner goes on must be within the log, or what it says is not true any more."""
+    where = f"{owner.name}/{owner.partition}"
+    at = owner.next_offset(logical)
+    if at is not None and at > end:
+        raise TopicError(
+            f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
+            "was deleted and made again, or lost its end. Move the store away and start once with "
+            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
+        )
+    if at is not None and at < first:
+        metrics.LOST.labels(owner.name, logical).inc(first - at)
+        log.error(
+            "%s: %d records of %s were deleted before they were read", where, first - at, logical
+        )
+    if at is None or at < first:
+        empty: Sequence[object] = ()
+        owner.read(logical, empty, first)  # type: ignore[arg-type]
+
+
+def go_on_as_restored(owner: Owner) -> None:
+    """The end of the store's log was damaged: it is an older one now, as a restored checkpoint."""
+    log.error(
+        "%s/%d: the end of its write-ahead log was damaged; it goes on from the commit before that "
+        "and sends everything again: look at the disk",
+        owner.name,
+        owner.partition,
+    )
+    owner.kept.incarnation = -1
+    owner.commit()

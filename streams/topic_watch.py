@@ -1,0 +1,37 @@
+"""Whether the topics that a worker reads are still those that it began with."""
+
+import asyncio
+from collections.abc import Mapping
+
+from streams import connection
+from streams.broker import admin
+from streams.errors import BrokerError, TopicError
+from streams.settings import Settings
+from streams.topics import recreated
+
+_EVERY_S = 10.0
+
+
+async def watch_topics(settings: Settings, known: Mapping[str, str]) -> None:
+    """Look at the topics now and then, until cancelled.
+
+    A topic that is made again while it is read shows in its offsets only as long as it is shorter
+    than what was read before.
+
+    Args:
+        settings: of the worker.
+        known: full name -> topic id at the start of the worker.
+
+    Raises:
+        TopicError: one was deleted and made again.
+    """
+    while known:
+        await asyncio.sleep(_EVERY_S)
+        try:
+            found = await admin.describe(
+                settings.kafka, known, options=connection.options(settings)
+            )
+        except BrokerError:
+            continue  # who reads and writes will notice too
+        if again := recreated(known, found):
+            raise TopicError("; ".join(f"{each.topic} {each.words}" for each in again))
