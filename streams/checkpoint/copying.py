@@ -4,8 +4,9 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -117,7 +118,8 @@ def save(
                 for file in files
             ]
             due = {f.stored: folder / f.name for f in files if f.sha256 in lacking.values()}
-            copied += sum(pool.map(lambda one: _copy(place, *one, wanted), due.items()))
+            sizes: Iterator[int] = pool.map(partial(_copy, place, wanted), due, due.values())
+            copied += sum(sizes)
         else:
             raise CheckpointError(
                 f"{place.url} loses files that were written to it: is it pruned with too short a "
@@ -156,32 +158,32 @@ def fetch(
         CheckpointError: the place cannot be read, or the folder not be written.
         GivenUpError: nobody wants it any more.
     """
-    partial = folder.with_name(f"{folder.name}.restoring")
+    unfinished = folder.with_name(f"{folder.name}.restoring")
     held = machine.lock(
-        partial.with_suffix(".lock"), patience_s=_LOCK_S, what=f"a restore into {folder}"
+        unfinished.with_suffix(".lock"), patience_s=_LOCK_S, what=f"a restore into {folder}"
     )
     with held:
         if not (folder / "CURRENT").exists():  # another process has done it meanwhile
-            _fetch(place, manifest, folder, partial, wanted, done)
+            _fetch(place, manifest, folder, unfinished, wanted, done)
 
 
 def _fetch(
     place: Place,
     manifest: Manifest,
     folder: Path,
-    partial: Path,
+    unfinished: Path,
     wanted: Wanted,
     done: Callable[[int], None],
 ) -> None:
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir(parents=True, exist_ok=True)
         names = {file.name for file in manifest.files}
-        for path in partial.iterdir():
+        for path in unfinished.iterdir():
             if path.name not in names:
                 path.unlink()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             tasks = [
-                pool.submit(_fetch_one, place, file, partial / file.name, wanted, done)
+                pool.submit(_fetch_one, place, file, unfinished / file.name, wanted, done)
                 for file in manifest.files
             ]
             try:
@@ -190,10 +192,10 @@ def _fetch(
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        _sync(partial)
+        _sync(unfinished)
         if folder.exists():
             folder.rmdir()
-        partial.rename(folder)
+        unfinished.rename(folder)
         _sync(folder.parent)
     except OSError as error:
         raise CheckpointError(
@@ -225,7 +227,7 @@ def _lacking(place: Place, files: Sequence[File], pool: ThreadPoolExecutor) -> d
     }
 
 
-def _copy(place: Place, stored: str, source: Path, wanted: Wanted) -> int:
+def _copy(place: Place, wanted: Wanted, stored: str, source: Path) -> int:
     """Copy one file; its bytes."""
     if not wanted():
         raise GivenUpError("the partition was taken away")

@@ -11,8 +11,10 @@ import secrets
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from streams.checkpoint import metrics
 from streams.checkpoint.copying import GivenUpError, Hashes, Saved, discard, save
@@ -37,6 +39,7 @@ from topology.errors import StoreError
 from topology.store.rocksdb import LAYOUT_VERSION as STORE_LAYOUT
 
 log = logging.getLogger(__name__)
+_Done = TypeVar("_Done")
 
 _LOOK_S: Final = 0.25
 _AGAIN_S: Final = 30.0
@@ -80,6 +83,7 @@ class Keeper:
         self._may_write, self._open_place = may_write, place
         self._place: Place | None = None
         self._hashes = Hashes()
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._orders: dict[str, float] = {}
         self._made: set[tuple[str, int]] = set()
         self._not_before: dict[tuple[str, int], float] = {}
@@ -150,28 +154,30 @@ class Keeper:
     async def _save(self, checkpoint: str, number: int, partition: Partition) -> Saved | None:
         """Copy the partition and list it; None: it stood there already."""
         place = await self._opened()
-        parts = await asyncio.to_thread(place.parts, checkpoint)
+        parts = await self._in_thread(partial(place.parts, checkpoint))
         if (self._stage, number) in parts:
             return None
         copy = self._folder / f"{number}.checkpoint"
-        await asyncio.to_thread(discard, copy)
+        await self._in_thread(partial(discard, copy))
         try:
             kept = await partition.snapshot(copy)
             if kept is None:
                 raise GivenUpError(f"{self._stage}/{number} was taken away")
             manifest = self._manifest(checkpoint, kept)
-            saved = await asyncio.to_thread(
-                save,
-                place,
-                copy,
-                manifest,
-                hashes=self._hashes,
-                token=self._token(checkpoint, number),
-                wanted=lambda: partition.alive and self._may_write(),
+            saved = await self._in_thread(
+                partial(
+                    save,
+                    place,
+                    copy,
+                    manifest,
+                    hashes=self._hashes,
+                    token=self._token(checkpoint, number),
+                    wanted=lambda: partition.alive and self._may_write(),
+                )
             )
         finally:
-            await asyncio.to_thread(discard, copy)
-        await asyncio.to_thread(self._complete, place, checkpoint)
+            await self._in_thread(partial(discard, copy))
+        await self._in_thread(partial(self._complete, place, checkpoint))
         return saved
 
     def _token(self, checkpoint: str, number: int) -> str:
@@ -235,5 +241,9 @@ class Keeper:
 
     async def _opened(self) -> Place:
         if self._place is None:
-            self._place = await asyncio.to_thread(self._open_place)
+            self._place = await self._in_thread(self._open_place)
         return self._place
+
+    async def _in_thread(self, work: Callable[[], _Done]) -> _Done:
+        """In a thread of our own: what takes minutes must not keep others from asyncio's."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

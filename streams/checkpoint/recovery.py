@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal
 
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 _TRIES: Final = 4
 _PAUSE_S: Final = 2.0
+_AT_ONCE: Final = 2
+"""Partitions that are fetched at the same time, each with several files."""
+
 Source = Literal["checkpoint", "log"]
 
 
@@ -57,6 +61,8 @@ class Recovery:
         self._stage, self._graph, self._settings = stage, graph, settings
         self._open_place = place
         self._place: Place | None = None
+        # Not asyncio's own threads: minutes of copying would keep all others from them.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "restore")
         self._under_way: dict[int, Recovering] = {}
         self._begun: dict[int, float] = {}
 
@@ -165,7 +171,9 @@ class Recovery:
         """The manifest that was restored, with patience for a place that does not answer."""
         for turn in range(_TRIES):
             try:
-                return await asyncio.to_thread(self._newest, number, folder, wanted, beyond)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._newest, number, folder, wanted, beyond
+                )
             except (GivenUpError, DamagedCheckpointError):
                 raise
             except CheckpointError as error:

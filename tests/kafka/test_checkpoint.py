@@ -192,17 +192,17 @@ def test_machines_come_and_go_under_load_and_partitions_move_with_their_state(
     """Two data folders stand for two machines: what moves finds no state on the other."""
     here = settings.with_(session_timeout_ms=2_000, checkpoint_every_s=1)
     there = here.with_(data_dir=tmp_path / "other")
-    told = Feed(settings, 14_000, per_second=1_500)
+    told = Feed(settings, 9_000, per_second=1_000)
     with ExitStack() as stack:
         first = stack.enter_context(Worker(here))
         summing = [stack.enter_context(Worker(each, "summing")) for each in (here, there)]
         wait_until(lambda: first.is_ready, "the first machine")
         told.start()
-        time.sleep(1.5)
+        time.sleep(1.2)
         second = stack.enter_context(Worker(there))
         moved = wait_until(lambda: holds(first) + holds(second) == 4 > holds(first), "half moved")
         print(f"shared after {moved:.2f} s")
-        time.sleep(1.5)
+        time.sleep(1.2)
         assert first.stop() == 0
         summing[0].kill()
         left = wait_until(lambda: holds(second) == 4 and holds(summing[1]) == 4, "all moved")
@@ -223,12 +223,12 @@ def holds(worker: Worker) -> int:
 
 def test_a_worker_that_is_killed_while_it_copies_goes_on_from_its_own_store(settings: Settings):
     every = settings.with_(checkpoint_every_s=1)
-    told = Feed(settings, 8_000, per_second=4_000)
+    told = Feed(settings, 6_000, per_second=3_000)
     with Worker(every) as worker:
         wait_until(lambda: worker.is_ready, "the worker")
         told.start()
-        for _ in range(4):
-            time.sleep(0.7)
+        for _ in range(3):
+            time.sleep(0.6)
             worker.kill()
             worker.start()
             wait_until(lambda: worker.is_ready, "its restart")
@@ -240,6 +240,6 @@ def test_a_worker_that_is_killed_while_it_copies_goes_on_from_its_own_store(sett
         lose(settings, "counting")
         worker.start()
         wait_until(lambda: worker.is_ready, "it is restored")
-        wait_until(lambda: used(settings)(8_000), "read again")
+        wait_until(lambda: used(settings)(6_000), "read again")
         wait_until(lambda: totals(settings, "searched") == told.expected, "told again")
     assert all(isinstance(found, Manifest) for found in place.newest("counting", 1))

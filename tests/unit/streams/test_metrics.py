@@ -10,13 +10,15 @@ import pytest
 from prometheus_client import REGISTRY
 
 from streams import metrics
+from streams.checkpoint import metrics as of_checkpoints
 from streams.errors import DeadLetterLimitError, SettingsError
 from streams.limits import DeadLetterLimit
 from streams.outcomes import OUTCOMES
 
 DECLARED = {
     name: thing
-    for name, thing in vars(metrics).items()
+    for module in (metrics, of_checkpoints)
+    for name, thing in vars(module).items()
     if isinstance(thing, prometheus_client.metrics.MetricWrapperBase)
 }
 
@@ -53,7 +55,7 @@ def test_metrics_are_declared_for_workers_in_one_place_and_for_replicas_in_one()
     folder = Path(metrics.__file__).parent
     files = sorted(folder.rglob("*.py"))
     users = [str(f.relative_to(folder)) for f in files if "prometheus_client" in f.read_text()]
-    assert users == ["metrics.py", "serve/metrics.py"]
+    assert users == ["checkpoint/metrics.py", "metrics.py", "serve/metrics.py"]
 
 
 def test_a_tally_is_counted_once_however_often_it_is_reported():
