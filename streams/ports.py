@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from models_onnx.spans import Claim, Judged, Senses, Tagged, Term, Text, ValuePair
+from streams.erasures import Erasure
 
 
 class Record(NamedTuple):
@@ -92,6 +93,19 @@ class Rereads(Protocol):
         """Take up to `limit` of them to be derived again, as `wants` and `flush` do; how many.
 
         What was taken is outdated until the next `flush`, so that a crash loses nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A stage that keeps shoppers: it can forget them."""
+
+    def forget(self, erasures: Sequence[Erasure]) -> None:
+        """Take back what these shoppers stand for, now and whatever comes of it later.
+
+        Handed over before the first record after any start, and again whenever there are more;
+        the same ones may come again.
         """
         ...
 
