@@ -9,12 +9,8 @@ import secrets
 
 import msgspec
 
-from streams.privacy import Pseudonyms
-
 TOPIC = "erasures"
 _DONE = b"done/"
-RECEIPT = "receipt"
-"""Role of the pseudonym that stands in receipts: another one than all that is kept elsewhere."""
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -89,8 +85,3 @@ def read_record(offset: int, key: bytes | None, value: bytes | None) -> Erasure 
     if not erasure.shopper or erasure_record(erasure)[0] != key:
         raise ValueError(f"offset {offset}: the key does not go with the value")
     return msgspec.structs.replace(erasure, offset=offset)
-
-
-def receipt_hash(secret: bytes, raw: str) -> str:
-    """What a receipt has of the shopper: 22 characters that only the secret links to the raw id."""
-    return Pseudonyms(secret).of(raw, RECEIPT)

@@ -19,7 +19,7 @@ from streams.fetch import Span
 from streams.lease import Lease
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
-from streams.ports import Stage
+from streams.ports import Erasures, Stage
 from streams.transport import Log
 from topology.errors import StoreLockedError
 
@@ -71,6 +71,7 @@ class Holdings:
         allow_empty: an empty store may take over a partition that ran before.
         crash: told what ends the worker.
         lease, send, answer, pace: see `Partition`.
+        erasures: of a stage that keeps shoppers.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class Holdings:
         send: Send,
         answer: Answer,
         pace: Pace,
+        erasures: Erasures | None = None,
     ) -> None:
         self.plan = plan
+        self._erasures = erasures
         self._folder = folder
         self._open_store = open_store
         self._control = control
@@ -280,6 +283,8 @@ class Holdings:
                 for topic, logical in self.plan.inputs.items()
             }
             found[number] = _Begin(claims[number], bounds)
+        if self._erasures is not None:
+            await self._erasures.catch_up()  # after the claim, and before the first event
         return found
 
     def _owner(self, number: int, store: Store) -> Owner:
@@ -299,8 +304,7 @@ class Holdings:
         _check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
         may_begin = self._allow_empty or self._control.last_claim(plan.name, number) is None
         if is_empty and may_begin:
-            # Written before the claim: if we die between the two, the next start must not take
-            # this store for one that somebody emptied.
+            # Before the claim: if we die between, this must not pass for a store that was emptied.
             owner.commit()
         return owner
 
@@ -331,6 +335,8 @@ class Holdings:
             answer=self._answer,
             pace=self._pace,
         )
+        if self._erasures is not None:
+            partition.forget(self._erasures.known(number))
         self._partitions[number] = partition
         self._tasks[number] = asyncio.create_task(partition.run(), name=f"{plan.name}-{number}")
         self._tasks[number].add_done_callback(self._watch)

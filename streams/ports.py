@@ -110,6 +110,18 @@ class Forgets(Protocol):
         ...
 
 
+class Erasures(Protocol):
+    """Who asked to be forgotten, as a worker hears of it."""
+
+    async def catch_up(self) -> None:
+        """Read all that was asked until now."""
+        ...
+
+    def known(self, partition: int) -> Sequence[Erasure]:
+        """What was read so far for a partition of SHOPPERS."""
+        ...
+
+
 class Questions(NamedTuple):
     """Texts to tag, claims to judge, pairs of values to match, values whose senses are wanted.
 
