@@ -1,4 +1,4 @@
-"""Asks for shoppers to be forgotten, and hears what became of it: the other end of `erasure_feed`."""
+"""Asks for shoppers to be forgotten, and hears what became of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

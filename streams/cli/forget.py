@@ -188,7 +188,7 @@ def _read(file: Path) -> list[Receipt]:
 
 
 def _check(found: Settings, key: bytes, raw: Sequence[str], file: Path, *, as_json: bool) -> None:
-    """Show the erasures of these shoppers that stand; exit code 1 if one has none that is obeyed."""
+    """Show what stands of these shoppers; exit code 1 if one has no erasure that is obeyed."""
     names = Pseudonyms(key)
     said = asyncio.run(erasure_requests.all_of(found))
     done = {each.token for each in said if isinstance(each, Done)}

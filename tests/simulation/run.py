@@ -48,7 +48,10 @@ def _end(world: World, want: dict[str, bytes]) -> None:
     for zombies in world.zombies.values():
         world.adrift += zombies
         zombies.clear()
+    world.erasures += world.asked
+    world.asked.clear()
     for key in world.keys:
+        world.owners_of[key].hear()
         world.owners_of[key].exchange()
     world.settle()
     _compare(world, want, "at rest")
@@ -117,7 +120,7 @@ def smaller(case: Case) -> Case:
     before = None
     while before != case:
         before = case
-        for part in "steps", "events", "catalog":
+        for part in "steps", "events", "catalog", "erasures":
             for size in 16, 8, 4, 2, 1:
                 place = 0
                 while place < len(getattr(case, part)):
