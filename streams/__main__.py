@@ -6,6 +6,7 @@ from streams.cli import backfill as backfill
 from streams.cli import model, query, run, sample, serve, setup, state
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
+from streams.cli import tidy as tidy
 from streams.cli.demo import demo
 from streams.cli.forget import forget
 

@@ -274,15 +274,22 @@ def in_time(events: tuple[Event, ...]) -> dict[str, list[Event]]:
     return found
 
 
+def left_of(case: Case) -> dict[str, list[Event]]:
+    """Shopper -> the events that count, without what is forgotten."""
+    untils: dict[str, int] = {}
+    for each in case.erasures:
+        untils[each.shopper] = max(each.until_ms, untils.get(each.shopper, 0))
+    return {
+        shopper: remembered(own, untils.get(shopper), case.windows)
+        for shopper, own in in_time(case.events).items()
+    }
+
+
 def expected(case: Case) -> dict[str, bytes]:
     """Fact id -> fact, from events, latest catalog records and the next bundles alone."""
     totals: Counter[tuple[str, bytes]] = Counter()
     texts = {query_hash(query): query for query in QUERIES}
-    untils: dict[str, int] = {}
-    for each in case.erasures:
-        untils[each.shopper] = max(each.until_ms, untils.get(each.shopper, 0))
-    for shopper, of_one in in_time(case.events).items():
-        left = remembered(of_one, untils.get(shopper), case.windows)
+    for left in left_of(case).values():
         totals.update(standing(left, case.windows))
     bought = [(key, n, b"") for (topic, key), n in totals.items() if topic == "bought"]
     asked = []

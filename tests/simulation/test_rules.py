@@ -18,6 +18,7 @@ from streams.product_values import Values
 from streams.products import Products
 from streams.shopper_erasures import Erased
 from streams.shoppers import Shoppers
+from streams.tidy import Tidy
 from tests.simulation.cases import Case, expected, make_case
 from tests.simulation.run import wrong
 from tests.simulation.world import Process, World
@@ -217,6 +218,21 @@ def a_visit_that_goes_on_after_the_erasure_is_forgotten_whole(patch):
 
     cut = Erased.cut
     patch.setattr(Erased, "cut", by_time_alone)
+
+
+@broken
+def what_a_sender_said_in_an_earlier_life_is_tidied_away(patch):
+    patch.setattr(Tidy, "dead", lambda self: [])
+
+
+@broken
+def what_stands_below_a_floor_is_tidied_away(patch):
+    def without_floors(self):
+        self._floors.clear()
+        return dead(self)
+
+    dead = Tidy.dead
+    patch.setattr(Tidy, "dead", without_floors)
 
 
 @broken

@@ -79,14 +79,9 @@ class Process:
 
     def hear(self) -> None:
         """Be told of all erasures that there are."""
-        mine = self.world.partitions, self.key[1]
-        self.owner.forget(
-            [
-                each
-                for each in self.world.erasures
-                if partition_of(each.shopper.encode(), mine[0]) == mine[1]
-            ]
-        )
+        of, all_ = self.world.partitions, self.world.erasures
+        mine = [each for each in all_ if partition_of(each.shopper.encode(), of) == self.key[1]]
+        self.owner.forget(mine)
 
     def read(self, topic: str, count: int) -> bool:
         """Apply records, not yet committed; whether there were any."""
