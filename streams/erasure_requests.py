@@ -26,8 +26,8 @@ async def ask(settings: Settings, erasures: Sequence[Erasure]) -> list[Erasure]:
         BrokerError: Kafka does not take them.
     """
     producer = Producer(settings.kafka, Names(settings.prefix), connection.options(settings))
-    await producer.start()
     try:
+        await producer.start()
         offsets = [await producer.send_one(TOPIC, *erasure_record(each)) for each in erasures]
     finally:
         await producer.stop()
