@@ -6,7 +6,9 @@ from streams.cli import backfill as backfill
 from streams.cli import checkpoint, model, query, run, sample, serve, setup, state
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
+from streams.cli import tidy as tidy
 from streams.cli.demo import demo
+from streams.cli.forget import forget
 
 app = typer.Typer(
     name="cartograph",
@@ -18,6 +20,7 @@ app.command()(demo)
 app.command()(run.worker)
 app.command()(run.play)
 app.command()(serve.serve)
+app.command()(forget)
 app.add_typer(query.query, name="query")
 app.add_typer(state.state, name="state")
 app.add_typer(checkpoint.checkpoint, name="checkpoint")

@@ -6,7 +6,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -22,6 +22,8 @@ from streams.checkpoint.keeper import Keeper
 from streams.checkpoint.metrics import RECOVERING
 from streams.checkpoint.wiring import new_keeper, new_recovery
 from streams.control import Control
+from streams.erasure_feed import ErasureFeed
+from streams.erasures import Erasure
 from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
 from streams.lease import Lease
@@ -129,6 +131,7 @@ class StageRun:
         self._models: Models | None = None
         self._exchange: Exchange | None = None
         self._holdings: Holdings | None = None
+        self._erasures: ErasureFeed | None = None
         self._backfill = Backfill(self._open_partitions)
         self._recovery = new_recovery(settings, spec.name, rebuilds=spec.rebuilds)
         self._keeper: Keeper | None = None
@@ -174,9 +177,8 @@ class StageRun:
             CartographError, ModelError: it cannot run as it is set up; the message says why.
         """
         settings, spec = self.settings, self.spec
-        topics = await check_topics(
-            settings, {*spec.inputs, *spec.outputs, "control", "dead-letters"}
-        )
+        own = {"control", "dead-letters", *(("erasures",) if spec.forgets else ())}
+        topics = await check_topics(settings, {*spec.inputs, *spec.outputs, *own})
         options = connection.options(settings)
         worker = f"{spec.name}-{self.slot}"
         self._producer = Producer(settings.kafka, self._names, options)
@@ -194,6 +196,16 @@ class StageRun:
             await asyncio.to_thread(Models.load, settings, spec.models) if spec.models else None
         )
         await asyncio.gather(self._producer.start(), self._control.start())
+        if spec.forgets:
+            self._erasures = ErasureFeed(
+                settings.kafka,
+                self._names,
+                partitions=settings.partitions,
+                hand_over=self._on_erasures,
+                fail=self.fail,
+                options=options,
+            )
+            await self._erasures.start()
         self._holdings = self._new_holdings(topics)
         self._keeper = new_keeper(
             settings,
@@ -303,6 +315,7 @@ class StageRun:
                 send_records=settings.send_records,
                 unsent_limit=settings.unsent_limit,
             ),
+            erasures=self._erasures,
         )
 
     def _open_partitions(self) -> list[Partition]:
@@ -311,6 +324,11 @@ class StageRun:
     def _on_foreign(self, stage: str, number: int, offset: int, worker: str) -> None:
         if self._holdings is not None:
             self._holdings.on_foreign_claim(stage, number, offset, worker)
+
+    def _on_erasures(self, number: int, erasures: Sequence[Erasure]) -> None:
+        partition = self._holdings.partitions.get(number) if self._holdings else None
+        if partition is not None:  # else its worker hears of it too
+            partition.forget(erasures)
 
     def _watch(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

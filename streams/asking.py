@@ -1,7 +1,6 @@
 """One model with its memory: each question asked once, answers remembered in the process."""
 
 import asyncio
-import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,32 +17,6 @@ _AT_ONCE = 512
 what waits for a model is bounded by this times the partitions of the process."""
 Q = TypeVar("Q", Text, Claim, ValuePair, Term)
 A = TypeVar("A", Tagged, Judged, Senses)
-
-
-def text_key(text: Text, bundle_id: str) -> bytes:
-    """Under what a tagged text is kept, 16 bytes."""
-    return _hashed("t", text.text, text.kind, text.type, bundle_id)
-
-
-def claim_key(claim: Claim, bundle_id: str) -> bytes:
-    """Under what a judged claim is kept, 16 bytes."""
-    return _hashed("c", claim.text, claim.type, claim.attribute, claim.value, bundle_id)
-
-
-def pair_key(pair: ValuePair, bundle_id: str) -> bytes:
-    """Under what a judged pair of values is kept, 16 bytes."""
-    return _hashed("p", pair.a, pair.b, pair.attribute, bundle_id)
-
-
-def term_key(term: Term, bundle_id: str) -> bytes:
-    """Under what the senses of a value are kept, 16 bytes."""
-    return _hashed("s", term.text, bundle_id)
-
-
-def _hashed(*parts: str) -> bytes:
-    # Lengths in front: no two lists of parts may run together into the same bytes.
-    told = b"".join(b"%d:%s" % (len(part), part) for part in map(str.encode, parts))
-    return hashlib.blake2b(told, digest_size=16).digest()
 
 
 class Asking(Generic[Q, A]):

@@ -19,7 +19,7 @@ from streams.lease import Lease
 from streams.opening import Opening
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
-from streams.ports import Stage
+from streams.ports import Erasures, Stage
 from streams.transport import Log
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class Holdings:
         boot: identity of this run of the machine.
         crash: told what ends the worker.
         lease, send, answer, pace: see `Partition`.
+        erasures: of a stage that keeps shoppers.
     """
 
     def __init__(
@@ -80,9 +81,11 @@ class Holdings:
         send: Send,
         answer: Answer,
         pace: Pace,
+        erasures: Erasures | None = None,
     ) -> None:
         self.plan = plan
         self._opening = opening
+        self._erasures = erasures
         self._control = control
         self._boot = boot
         self._crash = crash
@@ -276,6 +279,8 @@ class Holdings:
                 for topic, logical in self.plan.inputs.items()
             }
             found[number] = _Begin(claims[number], bounds)
+        if self._erasures is not None:
+            await self._erasures.catch_up()  # after the claim, and before the first event
         return found
 
     def _owner(self, number: int, store: Store) -> Owner:
@@ -297,8 +302,7 @@ class Holdings:
             go_on_as_restored(owner)
         may_begin = self._opening.allow_empty or self._control.last_claim(plan.name, number) is None
         if is_empty and may_begin:
-            # Written before the claim: if we die between the two, the next start must not take
-            # this store for one that somebody emptied.
+            # Before the claim: if we die between, this must not pass for a store that was emptied.
             owner.commit()
         return owner
 
@@ -329,6 +333,8 @@ class Holdings:
             answer=self._answer,
             pace=self._pace,
         )
+        if self._erasures is not None:
+            partition.forget(self._erasures.known(number))
         self._partitions[number] = partition
         self._tasks[number] = asyncio.create_task(partition.run(), name=f"{plan.name}-{number}")
         self._tasks[number].add_done_callback(self._watch)

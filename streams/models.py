@@ -34,8 +34,8 @@ from models_onnx.spans import (
 )
 from models_onnx.synonyms.matcher import Matcher
 from models_onnx.tagging.tagger import Tagger
-from streams.answers import Answered
-from streams.asking import Asking, claim_key, pair_key, term_key, text_key
+from streams.answers import Answered, claim_key, pair_key, term_key, text_key
+from streams.asking import Asking
 from streams.errors import StateError
 from streams.model_watch import ModelWatch
 from streams.ports import Answers, Questions, State

@@ -12,12 +12,13 @@ import msgspec
 
 from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import dead_letter
+from streams.erasures import Erasure
 from streams.errors import StateError
 from streams.inbox import Change, Inbox
 from streams.messages import is_key
 from streams.outbox import Outbox
 from streams.outcomes import DEAD_LETTER, STALE, USED
-from streams.ports import Answers, Message, Questions, Record, Stage, State
+from streams.ports import Answers, Forgets, Message, Questions, Record, Stage, State
 from streams.wire import BadMessageError, Marker, Sent, decode
 
 LAYOUT_VERSION = 1
@@ -177,6 +178,11 @@ class Owner:
         if records:
             self.stage.apply(topic, self.partition, records)
         self.kept.offsets[topic] = max(next_offset, done)
+
+    def forget(self, erasures: Sequence[Erasure]) -> None:
+        """Hand erasures to a stage that keeps shoppers; they are durable with the next commit."""
+        if erasures and isinstance(self.stage, Forgets):
+            self.stage.forget(erasures)
 
     def wants(self) -> Questions:
         """What the models must answer before `commit`."""

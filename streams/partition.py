@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from streams import metrics
 from streams.answers import ANSWERS, Answer
+from streams.erasures import Erasure
 from streams.errors import StateError
 from streams.fetch import Span
 from streams.lease import Lease
@@ -89,6 +90,7 @@ class Partition:
         self._is_copying = False
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
+        self._to_forget: list[Erasure] = []
         self._unsaved = 0
         self._dirty_since: float | None = None
         self._oldest_ms: int | None = None
@@ -100,6 +102,11 @@ class Partition:
 
     def _is_alive(self) -> bool:
         return self.alive
+
+    def forget(self, erasures: Sequence[Erasure]) -> None:
+        """Take note of erasures; no further event is read before they are obeyed."""
+        self._to_forget.extend(erasures)
+        self._wake.set()
 
     async def read(self, topic: str, span: Span) -> None:
         """Apply a span of an input topic (full name); waits while too much is unsent."""
@@ -117,6 +124,7 @@ class Partition:
                     f"{topic}/{self.owner.partition}: offsets {expected} to {span.start - 1} were "
                     "not read: a bug, please report it; the worker starts again from its store"
                 )
+            self._obey()
             self.owner.read(logical, span.records, span.next)
             if span.records:
                 first_ms = span.records[0].at_ms
@@ -178,7 +186,7 @@ class Partition:
     @property
     def rests(self) -> bool:
         """All that was read is committed, told and acknowledged, and nothing waits for a calm."""
-        told = self._dirty_since is None and self.owner.outbox.idle
+        told = self._dirty_since is None and self.owner.outbox.idle and not self._to_forget
         return told and self.owner.stage.is_idle
 
     @asynccontextmanager
@@ -265,6 +273,7 @@ class Partition:
         return True
 
     async def _next_chunk(self) -> list[Message]:
+        self._obey()
         if not self.alive or not await self._save():
             return []
         messages = self.owner.take(self._pace.send_records)
@@ -285,6 +294,13 @@ class Partition:
                 self.owner.settled()
                 self._touch(0)
         self._sent.set()
+
+    def _obey(self) -> None:
+        """Hand what was noted to the stage; called under the lock."""
+        if self._to_forget and self.alive:
+            erasures, self._to_forget = self._to_forget, []
+            self.owner.forget(erasures)
+            self._touch(0)
 
     def _touch(self, records: int) -> None:
         self._unsaved += records

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from models_onnx.spans import Claim, Judged, Senses, Tagged, Term, Text, ValuePair
+from streams.erasures import Erasure
 
 
 class Record(NamedTuple):
@@ -93,6 +94,31 @@ class Rereads(Protocol):
 
         What was taken is outdated until the next `flush`, so that a crash loses nothing.
         """
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A stage that keeps shoppers: it can forget them."""
+
+    def forget(self, erasures: Sequence[Erasure]) -> None:
+        """Take back what these shoppers stand for, now and whatever comes of it later.
+
+        Handed over before the first record after any start, and again whenever there are more;
+        the same ones may come again.
+        """
+        ...
+
+
+class Erasures(Protocol):
+    """Who asked to be forgotten, as a worker hears of it."""
+
+    async def catch_up(self) -> None:
+        """Read all that was asked until now."""
+        ...
+
+    def known(self, partition: int) -> Sequence[Erasure]:
+        """What was read so far for a partition of SHOPPERS."""
         ...
 
 

@@ -23,6 +23,10 @@ SESSION: Final = "session"
 ORDER: Final = "order"
 QUERY: Final = "query"
 EVENT: Final = "event"
+RECEIPT: Final = "receipt"
+"""A shopper in the receipt of an erasure: another pseudonym than in all that is kept elsewhere."""
+_NO_IDS: Final = frozenset(("null", "undefined", "none", "nan", "anonymous"))
+"""What front ends write when they know nobody: all of them would be one shopper."""
 
 
 def pseudonym(secret: bytes, raw: str, role: str = SHOPPER) -> str:
@@ -36,6 +40,12 @@ def pseudonym(secret: bytes, raw: str, role: str = SHOPPER) -> str:
     Source: RFC 2104; truncation by its section 5.
     """
     return Pseudonyms(secret).of(raw, role)
+
+
+def shopper_id(raw: str) -> str:
+    """A shop's own id of a shopper as it is hashed; "" for what stands for nobody."""
+    name = raw.strip()
+    return "" if name.lower() in _NO_IDS else name
 
 
 class Pseudonyms:

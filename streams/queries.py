@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from models_onnx.spans import Tagged, Text
+from streams.answers import ANSWERS, text_key
 from streams.derived import TABLE as DERIVED
 from streams.derived import Derived
 from streams.errors import SettingsError, StateError
@@ -205,6 +206,7 @@ class Queries:
                     continue
                 told = encode(asked_of(text, tagged, self._ontology, self._settings.bundle))
             self._note(query, row.told, told)
+            self._let_go(row.told, told)
             row.text, row.told = text, told
             self._keep(query, row)
             self._tell_all(query, told)
@@ -219,6 +221,14 @@ class Queries:
             self._derived.note(query, named)
         else:
             self._derived.forget(query, named)
+
+    def _let_go(self, before: bytes, told: bytes) -> None:
+        """Of a text that is not told any more nothing is kept, nor what a model said of it."""
+        if before:
+            asked = decode_asked(before)
+            now = decode_asked(told) if told else None
+            if now is None or (now.query, now.bundle) != (asked.query, asked.bundle):
+                self._state.delete(ANSWERS, text_key(Text(asked.query, "query"), asked.bundle))
 
     def _text(self, query: bytes) -> str:
         """The query's words, whoever sent them last; "" when no sender knows them."""

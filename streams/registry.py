@@ -89,7 +89,14 @@ def _graph(settings: Settings, bundles: Bundles) -> Build:
 SPECS = {
     spec.name: spec
     for spec in (
-        StageSpec("shoppers", ("events",), ("searched", "bought"), shoppers.TABLES, _shoppers),
+        StageSpec(
+            "shoppers",
+            ("events",),
+            ("searched", "bought"),
+            shoppers.TABLES,
+            _shoppers,
+            forgets=True,
+        ),
         StageSpec("queries", ("searched",), ("asked",), queries.TABLES, _queries, ("tagging",)),
         StageSpec(
             "products",

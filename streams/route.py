@@ -49,6 +49,7 @@ from streams.privacy import (
     head,
     normalise_query,
     scrub_catalog,
+    shopper_id,
 )
 from streams.sources.actions import PURCHASE_ACTIONS
 from streams.sources.said import (
@@ -76,8 +77,6 @@ MAX_VALUE_CHARS: Final = 1_000
 MAX_ATTRIBUTES: Final = 1_000
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What no key, no node id and no JSON text may hold: controls, line ends, lone surrogates."""
-_NO_IDS: Final = frozenset(("null", "undefined", "none", "nan", "anonymous"))
-"""What front ends write when they know nobody: all of them would be one shopper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +260,8 @@ class Route:
 
     def _find_shopper(self, raw: str) -> tuple[str, bytes, int]:
         """Pseudonym, key and partition; ("", b"", 0) for nobody."""
-        raw = raw.strip()
-        if not raw or raw.lower() in _NO_IDS:
+        raw = shopper_id(raw)
+        if not raw:
             return "", b"", 0
         name = self._names.of(raw, SHOPPER)
         key = name.encode()

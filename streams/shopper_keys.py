@@ -42,12 +42,14 @@ class Basket(Struct, array_like=True, gc=False):
         plain: no more of them than may be paired, and none that a return took: a purchase that
             joins adds its own pairs and changes no others.
         over: how many products are not paired because there are too many.
+        since: minute in which the visit began that the session is of (`windows.visits_of`).
     """
 
     bought: list[Bought]
     products: dict[str, None]
     plain: bool = True
     over: int = 0
+    since: int = 0
 
 
 def asked_key(query: bytes, at_ms: int) -> bytes:
@@ -115,3 +117,21 @@ def _paired(basket: Basket, limit: int) -> Collection[str]:
     if len(basket.products) <= limit:
         return basket.products
     return set(sorted(basket.products, key=stable_order)[:limit])
+
+
+def mark(basket: Basket, taken: set[str]) -> bool:
+    """Mark what was taken back; whether anything was."""
+    found = [each for each in basket.bought if each.id in taken and not each.taken]
+    for bought in found:
+        bought.taken, basket.plain = True, False
+    return bool(found)
+
+
+def count_over(baskets: Iterable[Basket], paired: int) -> int:
+    """Set `over` of every basket; returns their sum."""
+    over = 0
+    for basket in baskets:
+        if len(basket.products) > paired:
+            basket.over = len(basket.products) - paired
+            over += basket.over
+    return over

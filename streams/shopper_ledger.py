@@ -9,7 +9,13 @@ from collections.abc import Sequence
 
 from streams.outbox import Outbox
 from streams.ports import State
-from streams.shopper_keys import ASKED_INFIX, QUERY_BYTES, Basket, Bought, standing_of, topic_of
+from streams.shopper_erasures import Erased, TakenBack, without
+from streams.shopper_keys import (
+    Basket,
+    count_over,
+    mark,
+    standing_of,
+)
 from streams.shopper_rows import (
     LEDGER,
     NO_WEEK,
@@ -21,10 +27,10 @@ from streams.shopper_rows import (
     thaw,
     unpack_week,
 )
-from streams.shopper_sessions import Open, Sessions, Step
+from streams.shopper_sessions import NEVER, Open, Sessions, Step
+from streams.shopper_telling import Telling
 from streams.weeks import WEEK_MS, week_from_key, week_of
 from streams.windows import CLICK, MINUTE_MS, PURCHASE, RETURN, SEARCH, WindowSettings, query_hash
-from topology.wording import normalise
 
 PAIRS_CAPPED = "pairs.capped"
 """Tally of products that were not paired, because their basket had too many."""
@@ -38,9 +44,10 @@ class Ledger:
     def __init__(
         self, state: State, outbox: Outbox, tally: Counter[str], settings: WindowSettings
     ) -> None:
-        self._state, self._outbox, self._tally = state, outbox, tally
+        self._state, self._tally = state, tally
         self._settings, self._reach = settings, settings.reach_ms
         self._sessions = Sessions(settings)
+        self._telling = Telling(outbox, self._sessions)
         self.first_week: int | None = None
 
     def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
@@ -85,12 +92,18 @@ class Ledger:
         if len(fresh) > 1 and fresh[-1].at >= self._sessions.week_end:
             self._need(row, week, week_of(fresh[-1].at))
         if highest <= CLICK:
-            self._tell_asked(row.standing if row.standing is not None else self._told(row), fresh)
+            self._telling.asked(
+                row.standing if row.standing is not None else self._told(row), fresh
+            )
             return False
         now = self._fold(row)
         if highest == PURCHASE:
+            # A basket that grows too large takes pairs of the week before back.
+            begun = min((week_of(each.bought[0].at) for each in now.baskets()), default=week)
+            if begun < week:
+                self._need(row, begun, week)
             told = self._told(row)
-            self._tell_asked(told, fresh)
+            self._telling.asked(told, fresh)
             self._go_on(row, now, fresh, told)
         else:
             self._need(row, *self._weeks_of(now, fresh))
@@ -98,17 +111,6 @@ class Ledger:
             self._replay(row, now, fresh)
             self._tell_difference(row, now, fresh)
         return True
-
-    def _tell_asked(self, told: dict[bytes, None], steps: list[Step]) -> None:
-        """Tell of searches what does not hang on any other event."""
-        asked_key, add = self._sessions.asked_key, self._outbox.add
-        for step in steps:
-            if step.kind == SEARCH:
-                key = asked_key(query_hash(step.what), step.at)
-                if key not in told:
-                    told[key] = None
-                    if add("searched", key, 1) == 1:
-                        self._describe(key, step.what)
 
     def _go_on(self, row: Row, now: Open, fresh: list[Step], told: dict[bytes, None]) -> None:
         sessions, plain = self._sessions, True
@@ -121,7 +123,7 @@ class Ledger:
                 bought, basket = sessions.purchase(now, step)
                 plain = plain and basket.plain
                 if plain:
-                    self._tell_purchase(told, bought, basket)
+                    self._telling.purchase(told, bought, basket)
         if not plain:
             self._tell_difference(row, now, fresh)
 
@@ -134,7 +136,7 @@ class Ledger:
         row.latest = max(row.latest, fresh[-1].at)
         if not row.bought and not row.dropped:
             self._need(row, week_of(fresh[0].at), week_of(fresh[-1].at))
-            self._tell_asked(self._told(row), fresh)
+            self._telling.asked(self._told(row), fresh)
             row.now, row.folded = None, 0
             return False
         old = row.steps()
@@ -142,9 +144,9 @@ class Ledger:
         self._told(row)
         if row.dropped:
             old = [step for step in old if step.id not in row.dropped]
-            ids, minutes, row.dropped = row.ids, row.minutes, None
+            ids, minutes, bought, row.dropped = row.ids, row.minutes, row.bought, None
             row.keep(old)
-            row.ids, row.minutes = ids, minutes
+            row.ids, row.minutes, row.bought = ids, minutes, bought
         steps, now = sorted(old + fresh), thaw(row.settled)
         self._replay(row, now, steps)
         self._tell_difference(row, now, steps)
@@ -161,7 +163,7 @@ class Ledger:
         if RETURN in [step.kind for step in steps]:
             self._need(row, *self._weeks_of(now, steps))
         self._replay(row, now, steps)
-        _count_over(now, self._settings.basket)
+        count_over(now.baskets(), self._settings.basket)
         row.now, row.folded = now, row.count
         return now
 
@@ -188,14 +190,20 @@ class Ledger:
         """As `_fold`; where nothing was bought, only what was asked of it, which is cheap."""
         if row.bought or row.settled:
             return self._fold(row)
-        key = self._sessions.asked_key
-        searches = (step for step in row.steps() if step.kind == SEARCH)
-        return Open(asked={key(query_hash(step.what), step.at) for step in searches})
+        key, reach = self._sessions.asked_key, self._settings.reach_minutes
+        now = Open()
+        for step in row.steps():
+            if step.at // MINUTE_MS - now.last // MINUTE_MS > reach:
+                now.since = step.at // MINUTE_MS
+            now.last = step.at
+            if step.kind == SEARCH:
+                now.asked.add((key(query_hash(step.what), step.at), now.since))
+        return now
 
     def _work_out(self, row: Row, now: Open) -> dict[bytes, None]:
-        asked, baskets = set(now.asked), list(now.baskets())
+        asked, baskets = {key for key, _ in now.asked}, list(now.baskets())
         for week in row.weeks.values():
-            asked |= week.asked
+            asked |= week.asked.keys()
             baskets += week.baskets
         if not baskets:
             return dict.fromkeys(asked)
@@ -207,53 +215,10 @@ class Ledger:
         row.now = now
         told, after = row.standing or {}, self._work_out(row, now)
         texts = {query_hash(step.what): step.what for step in steps if step.kind == SEARCH}
-        for key in after.keys() - told:
-            topic = topic_of(key)
-            self._outbox.add(topic, key, 1)
-            if key[QUERY_BYTES:].startswith(ASKED_INFIX):
-                self._describe(key, texts[key[:QUERY_BYTES]])
-        for key in told.keys() - after:
-            self._outbox.add(topic_of(key), key, -1)
+        self._telling.difference(told, after, texts)
         row.standing = after
-        if change := _count_over(now, self._settings.basket) - over:
+        if change := count_over(now.baskets(), self._settings.basket) - over:
             self._tally[PAIRS_CAPPED] += change
-
-    def _tell_purchase(self, told: dict[bytes, None], bought: Bought, basket: Basket) -> None:
-        """Tell what a purchase adds that joins a plain basket as its last one."""
-        add, product = self._outbox.add, bought.product.encode()
-        self._sessions.week_of(bought.at)
-        week = b"\0" + self._sessions.week_key
-        keys = [product + b"\0b" + week]
-        if len(basket.products) > 1:
-            for name in basket.products:
-                if name != bought.product:
-                    other = name.encode()
-                    if product < other:
-                        keys.append(product + b"\0w\0" + other + week)
-                    else:
-                        keys.append(other + b"\0w\0" + product + week)
-        for key in keys:
-            if key not in told:
-                told[key] = None
-                add("bought", key, 1)
-        for query, clicked in bought.led:
-            sure = query + b"\0c\0" + product + week
-            if sure in told:
-                continue
-            unsure = query + b"\0b\0" + product + week
-            if clicked:
-                if unsure in told:
-                    del told[unsure]
-                    add("searched", unsure, -1)
-                told[sure] = None
-                add("searched", sure, 1)
-            elif unsure not in told:
-                told[unsure] = None
-                add("searched", unsure, 1)
-
-    def _describe(self, key: bytes, query: str) -> None:
-        """Say what was asked, in the spelling that all spellings of the same hash share."""
-        self._outbox.describe("searched", key, normalise(query).encode())
 
     def _weeks_of(self, now: Open, steps: list[Step]) -> tuple[int, int]:
         """First and last week of the ledger that steps, and what is open, can touch."""
@@ -300,6 +265,49 @@ class Ledger:
         row.keep(rest)
         row.trim_at = max(self._settings.raw_events, 2 * len(rest))
 
+    def forget(self, row: Row, erased: Erased, last_week: int) -> TakenBack:
+        """Take back all that is forgotten of a row and of its ledger, up to a week.
+
+        Moves `erased.last` to the last event that the row has lost.
+        """
+        if self.first_week is not None:
+            self._need(row, self.first_week, last_week)
+        told, before = self._told(row), self._fold(row)
+        sessions, steps = len(before.sessions), row.steps()
+        baskets = sum(len(week.baskets) for week in row.weeks.values()) + len(before.ended)
+        settled = thaw(row.settled)
+        if row.settled and settled.since <= erased.until:
+            erased.last = max(erased.last, settled.last // MINUTE_MS)
+            row.settled = b""
+        row.keep(steps[erased.cut(steps, self._settings.reach_minutes) :])
+        if not row.count and not row.settled:
+            row.latest = NEVER
+        weeks = self._cut_weeks(row, erased.until)
+        now, left = thaw(row.settled), row.steps()
+        self._replay(row, now, left)
+        self._tell_difference(row, now, left)
+        after = sum(len(week.baskets) for week in row.weeks.values()) + len(now.ended)
+        totals = len(told.keys() - (row.standing or {}).keys())
+        row.now, row.weeks, row.standing = None, {}, None
+        return TakenBack(sessions + baskets - after - len(now.sessions), weeks, totals)
+
+    def _cut_weeks(self, row: Row, until: int) -> int:
+        """Forget what of the weeks at hand is of visits that began by the minute; how many."""
+        changed = 0
+        for number, week in list(row.weeks.items()):
+            left = without(week, until)
+            if left == week:
+                continue
+            changed += 1
+            key = ledger_key(number, row.shopper)
+            if left == NO_WEEK:
+                row.weeks[number] = NO_WEEK
+                self._state.delete(LEDGER, key)
+            else:
+                row.weeks[number] = left
+                self._state.put(LEDGER, key, pack_week(left))
+        return changed
+
     def _settle(self, row: Row, now: Open, horizon_ms: int) -> None:
         """What `now` comes to becomes the row's settled part.
 
@@ -316,22 +324,27 @@ class Ledger:
         now.ended, now.asked, now.taken = [], set(), set()
         now.searched = {k: v for k, v in now.searched.items() if horizon_ms - v[1] <= span}
         now.clicked = {k: v for k, v in now.clicked.items() if horizon_ms - v[1] <= span}
-        row.settled = freeze(now) if now.sessions or now.searched or now.clicked else b""
+        goes_on = horizon_ms // MINUTE_MS - now.last // MINUTE_MS <= self._settings.reach_minutes
+        if goes_on or now.sessions or now.searched or now.clicked:
+            row.settled = freeze(now)
+        else:
+            row.settled = b""
         row.now, row.weeks, row.standing = None, {}, None
 
     def _enter(self, row: Row, now: Open, ended: list[Basket]) -> None:
         """Write what is settled into the ledger, and mark what was taken back."""
         dirty = set[int]()
-        for key in now.asked:
-            self._week(row, week_from_key(key[-_WEEK_DIGITS:]), dirty).asked.add(key)
+        for key, since in now.asked:
+            asked = self._week(row, week_from_key(key[-_WEEK_DIGITS:]), dirty).asked
+            asked[key] = max(since, asked.get(key, 0))
         for basket in ended:
             home = week_of(max(each.at for each in basket.bought))
             self._week(row, home, dirty).baskets.append(basket)
         if now.taken:
             for basket in now.baskets():
-                _mark(basket, now.taken)
+                mark(basket, now.taken)
             for number, week_row in row.weeks.items():
-                if any([_mark(basket, now.taken) for basket in week_row.baskets]):
+                if any([mark(basket, now.taken) for basket in week_row.baskets]):
                     dirty.add(number)
         for number in sorted(dirty):
             self._state.put(LEDGER, ledger_key(number, row.shopper), pack_week(row.weeks[number]))
@@ -344,21 +357,3 @@ class Ledger:
             row.weeks[week] = Week()
         dirty.add(week)
         return row.weeks[week]
-
-
-def _mark(basket: Basket, taken: set[str]) -> bool:
-    """Mark what was taken back; whether anything was."""
-    found = [each for each in basket.bought if each.id in taken and not each.taken]
-    for bought in found:
-        bought.taken, basket.plain = True, False
-    return bool(found)
-
-
-def _count_over(now: Open, paired: int) -> int:
-    """Set `over` of every basket; returns their sum."""
-    over = 0
-    for basket in now.baskets():
-        if len(basket.products) > paired:
-            basket.over = len(basket.products) - paired
-            over += basket.over
-    return over

@@ -38,11 +38,12 @@ class Week(Struct, gc=False):
     """The part of a shopper's ledger that goes with one week.
 
     Attributes:
-        asked: keys of the totals of the queries that the shopper asked in the week.
+        asked: keys of the totals of the queries that the shopper asked in the week -> minute in
+            which the last visit began that has one.
         baskets: sessions whose last purchase was in the week.
     """
 
-    asked: set[bytes] = set()
+    asked: dict[bytes, int] = {}
     baskets: list[Basket] = []
 
 
@@ -51,8 +52,11 @@ NO_WEEK: Final = Week()
 
 
 class _WeekRow(Struct, array_like=True):
+    """`since` goes with the asked, then with the baskets; older stores have none."""
+
     asked: list[bytes]
     baskets: list[list[Bought]]
+    since: list[int] = []
 
 
 _decode_week = msgspec.msgpack.Decoder(_WeekRow).decode
@@ -221,18 +225,23 @@ def thaw(settled: bytes) -> Open:
 
 def pack_week(week: Week) -> bytes:
     """Bytes of a week of the ledger; the key says which week."""
-    asked = sorted(key[:QUERY_BYTES] for key in week.asked)
-    return _encode(_WeekRow(asked, [basket.bought for basket in week.baskets]))
+    asked = sorted((key[:QUERY_BYTES], since) for key, since in week.asked.items())
+    since = [each for _, each in asked] + [basket.since for basket in week.baskets]
+    queries = [query for query, _ in asked]
+    return _encode(_WeekRow(queries, [basket.bought for basket in week.baskets], since))
 
 
 def unpack_week(number: int, data: bytes) -> Week:
     """Inverse of `pack_week`."""
     row = _decode_week(data)
     within = week_end_ms(number) - 1
+    since = row.since or [0] * (len(row.asked) + len(row.baskets))
+    keys = [asked_key(query, within) for query in row.asked]
     baskets = [
-        Basket(bought, dict.fromkeys(each.product for each in bought)) for bought in row.baskets
+        Basket(bought, dict.fromkeys(each.product for each in bought), since=begun)
+        for bought, begun in zip(row.baskets, since[len(keys) :], strict=True)
     ]
-    return Week({asked_key(query, within) for query in row.asked}, baskets)
+    return Week(dict(zip(keys, since, strict=False)), baskets)
 
 
 def ledger_key(week: int, shopper: str) -> bytes:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from streams.events import Click, Event, Return, Search
 from streams.shopper_keys import Basket, Bought, asked_key
 from streams.weeks import week_end_ms, week_key, week_of
-from streams.windows import CLICK, KIND, SEARCH, Led, WindowSettings, query_hash
+from streams.windows import CLICK, KIND, MINUTE_MS, SEARCH, Led, WindowSettings, query_hash
 
 NEVER = -(1 << 62)
 _NO_CLICK = ("", NEVER)
@@ -82,8 +82,9 @@ class Open(Struct, array_like=True, gc=False):
         searched: query id -> (query, time) of the latest search with it, longest ago first.
         clicked: product -> (query id, time) of its latest click with one, longest ago first.
         ended: baskets of sessions that are no longer in `sessions`.
-        asked: keys of the totals of queries it asked.
+        asked: keys of the totals of queries it asked, with the minute in which the visit began.
         taken: ids of purchases that returns among these events took back.
+        since: minute in which the visit of the last event began.
     """
 
     last: int = NEVER
@@ -92,8 +93,9 @@ class Open(Struct, array_like=True, gc=False):
     searched: dict[str, tuple[bytes, int]] = {}
     clicked: dict[str, tuple[str, int]] = {}
     ended: list[Basket] = []
-    asked: set[bytes] = set()
+    asked: set[tuple[bytes, int]] = set()
     taken: set[str] = set()
+    since: int = 0
 
     def baskets(self) -> Iterator[Basket]:
         """Of all sessions, ended or not."""
@@ -115,6 +117,7 @@ class Sessions:
         self._span, self._clicks = settings.span_ms, settings.clicks
         self._searches, self._memory = settings.searches, settings.memory
         self._paired, self._keep = settings.basket, settings.keep_ms
+        self._reach_minutes = settings.reach_minutes
         self._week = self._week_start = self.week_end = 0
         self.week_key = self._asked_in_week = b""
 
@@ -134,7 +137,7 @@ class Sessions:
         session.names = (*names, query)
         if step.query_id:
             self._remember(now.searched, step.query_id, (query, at))
-        now.asked.add(self.asked_key(query, at))
+        now.asked.add((self.asked_key(query, at), now.since))
 
     def asked_key(self, query: bytes, at: int) -> bytes:
         """Key of the total of those who asked a query in the week of `at`."""
@@ -166,7 +169,7 @@ class Sessions:
         bought = Bought(step.at, step.id, step.what, step.order, self._led_to(now, session, step))
         basket = session.basket
         if basket is None:
-            basket = session.basket = Basket([], {})
+            basket = session.basket = Basket([], {}, since=now.since)
         basket.bought.append(bought)
         basket.products[step.what] = None
         if len(basket.products) > self._paired:
@@ -208,6 +211,8 @@ class Sessions:
             if at - session.start <= self._longest:
                 session.last = at
                 return session
+        if at // MINUTE_MS - last // MINUTE_MS > self._reach_minutes:
+            now.since = at // MINUTE_MS
         if at - last > self._gap:
             if not label:
                 now.label = ""

@@ -24,10 +24,16 @@ from functools import partial
 
 import msgspec
 
+from streams.erasures import TOPIC as ERASURES
+from streams.erasures import Done, Erasure, done_record
 from streams.events import decode_event
-from streams.outcomes import CAPPED, DUPLICATE, LATE, USED
+from streams.outcomes import CAPPED, DUPLICATE, ERASED, LATE, USED
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
+from streams.shopper_erasures import TABLE as ERASED_ROWS
+from streams.shopper_erasures import Erased, TakenBack
+from streams.shopper_erasures import decode as decode_erased
+from streams.shopper_erasures import encode as encode_erased
 from streams.shopper_ledger import Ledger
 from streams.shopper_rows import (
     LEDGER,
@@ -42,12 +48,12 @@ from streams.shopper_rows import (
     unpack_steps,
 )
 from streams.shopper_sessions import Step, step_of
-from streams.weeks import week_end_ms
+from streams.weeks import week_end_ms, week_of
 from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
 
-TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, "meta")
+TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, "meta")
 EVENTS = "events"
-_HIGH = b"shoppers"
+_HIGH, _ANSWERED = b"shoppers", b"erasures"
 _SWEEP = 1_000
 _NEVER = -(1 << 62)
 
@@ -66,7 +72,7 @@ class Shoppers:
 
     def __init__(self, wiring: Wiring, settings: WindowSettings) -> None:
         self._state, self._tally, self._reject = wiring.state, wiring.tally, wiring.reject
-        self._settings = settings
+        self._outbox, self._settings = wiring.outbox, settings
         self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings)
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
@@ -75,6 +81,28 @@ class Shoppers:
         self._high = self._high_written = _NEVER if high is None else int(high)
         self._first_day = self._first_time(OPEN_DAYS)
         self._ledger.first_week = self._first_time(LEDGER)
+        rows = self._state.scan(ERASED_ROWS)
+        self._erased = {shopper.decode(): decode_erased(row) for shopper, row in rows}
+        answered = self._state.get("meta", _ANSWERED)
+        self._answered = -1 if answered is None else int(answered)
+
+    def forget(self, erasures: Sequence[Erasure]) -> None:
+        """Take back what these shoppers stand for; what comes of it later is not used.
+
+        The same erasure again changes nothing; each is answered once (`erasures.Done`).
+        """
+        for each in erasures:
+            until, known = each.until_ms // MINUTE_MS, self._erased.get(each.shopper)
+            taken = TakenBack()
+            if known is None or known.until < until:
+                known = Erased(until) if known is None else Erased(until, known.last)
+                self._erased[each.shopper] = known
+                taken = self._take_back(each.shopper, known)
+            if each.offset > self._answered:
+                self._answered = each.offset
+                self._state.put("meta", _ANSWERED, b"%d" % each.offset)
+                done = Done(each.token, each.offset, self._outbox.sender, *taken)
+                self._outbox.note(ERASURES, *done_record(done))
 
     def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
         """Take events in; which of them are duplicates or capped is found out by `flush`."""
@@ -139,8 +167,14 @@ class Shoppers:
 
     def _take_in(self, horizon: int) -> None:
         rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
-        used = duplicates = capped = 0
+        used = duplicates = capped = erased = 0
         for shopper, packed in self._fresh.items():
+            if self._erased and (known := self._erased.get(shopper)):
+                came = len(packed)
+                packed = self._spared(shopper, known, packed)
+                erased += came - len(packed)
+                if not packed:
+                    continue
             row = rows.get(shopper) or self._row(shopper)
             chunk = packed[0] if len(packed) == 1 else b"".join(packed)
             fresh = unpack_steps(chunk, len(packed))
@@ -157,9 +191,47 @@ class Shoppers:
             if row.count >= row.trim_at:
                 ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
             self._write(row)
-        for outcome, n in ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped)):
+        ends = ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped), (ERASED, erased))
+        for outcome, n in ends:
             if n:
                 self._tally[f"{EVENTS}.{outcome}"] += n
+
+    def _spared(self, shopper: str, known: Erased, packed: list[bytes]) -> list[bytes]:
+        """Those fresh events of a forgotten shopper that are not forgotten.
+
+        One that is may lead from what is forgotten to events that were used so far.
+        """
+        fresh = unpack_steps(b"".join(packed), len(packed))
+        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        raw = row.steps() if row else []
+        if not known.cut(sorted(raw + fresh), self._settings.reach_minutes):
+            return packed
+        self._state.put(ERASED_ROWS, shopper.encode(), encode_erased(known))
+        if raw and raw[0].at // MINUTE_MS <= known.bound:
+            self._take_back(shopper, known)
+        return [pack_step(step) for step in fresh if step.at // MINUTE_MS > known.bound]
+
+    def _take_back(self, shopper: str, known: Erased) -> TakenBack:
+        """Take back what is forgotten of all that is kept of a shopper."""
+        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        row = row or Row(shopper, shopper.encode(), self._settings.raw_events)
+        taken = self._ledger.forget(row, known, week_of(max(self._high, 0)))
+        self._state.put(ERASED_ROWS, row.key, encode_erased(known))
+        if row.count:
+            self._write(row)
+        elif row.settled:
+            self._state.put(SHOPPERS, row.key, row.pack())
+        else:
+            self._drop(row)
+        return taken
+
+    def _drop(self, row: Row) -> None:
+        """Nothing is left of a row but, perhaps, its ledger."""
+        self._young.pop(row.shopper, None)
+        self._old.pop(row.shopper, None)
+        self._state.delete(SHOPPERS, row.key)
+        if row.day >= 0:
+            self._state.delete(OPEN_DAYS, day_key(row.day, row.shopper))
 
     def _row(self, shopper: str) -> Row:
         """The shopper's row, from the older generation, the state, or new."""

@@ -24,6 +24,7 @@ class StageSpec:
         tables: what it keeps besides the tables of totals.
         build: settings and bundles -> what makes the stage of one partition.
         models: which models it asks, by their tasks.
+        forgets: it keeps shoppers, and obeys `graph.erasures`.
     """
 
     name: str
@@ -32,6 +33,7 @@ class StageSpec:
     tables: tuple[str, ...]
     build: Callable[[Settings, Bundles], Callable[[Wiring], Stage]]
     models: tuple[Task, ...] = ()
+    forgets: bool = False
 
     @property
     def rebuilds(self) -> bool:

@@ -60,7 +60,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("facts", "a fact with its status", "fact id", _SENT),
     Topic("control", "claims of partitions, generations", None, "(stage, partition)"),
     Topic("verdicts", "a person's decision on a fact", "head of the triple", "fact, person"),
-    Topic("erasures", "a shopper to be forgotten, with event time", None, "shopper"),
+    Topic("erasures", "a shopper to be forgotten, up to when", None, "(shopper, event time)"),
     Topic(
         "dead-letters",
         "coordinates, reason and hash of what cannot be read",

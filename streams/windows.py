@@ -12,6 +12,12 @@ Sessions. An event without a session id takes the id of the event just before it
 most `gap_ms` away; such events at the start of a visit take the first id that follows without a
 gap. A session is what has one id, with no gap over `gap_ms` between its own events, and lasts at
 most `longest_ms`. A shop without session ids has only "", and its sessions are cut by gaps alone.
+
+Visits. What no silence over `reach_ms` divides, whatever its session ids: nothing of one visit
+hangs on the events of another, but for returns. Silence is counted in whole minutes, so that two
+visits never share one, which `uncapped` cuts by. An erasure forgets the visits that began before
+it, or in its minute, and these whole, also what of them came after it: a visit without its
+beginning would be another one. A shopper who never rests, such as a till, has one visit.
 """
 
 import zlib
@@ -96,6 +102,11 @@ class WindowSettings:
         """Silence after which nothing that comes can touch what was before it."""
         return max(self.gap_ms, self.span_ms)
 
+    @property
+    def reach_minutes(self) -> int:
+        """The same in minutes, rounded up: two events further apart are of two visits."""
+        return -(-self.reach_ms // MINUTE_MS)
+
 
 @lru_cache(maxsize=1 << 16)
 def query_hash(query: str) -> bytes:
@@ -156,6 +167,32 @@ def _labels(events: Sequence[Event], settings: WindowSettings) -> list[str]:
             labels[start:place] = [event.session] * (place - start)
         labels.append(event.session or (labels[-1] if place > start else ""))
     return labels
+
+
+def visits_of(events: Iterable[Event], settings: WindowSettings) -> list[list[Event]]:
+    """A shopper's visits, in order; `events` in any order."""
+    visits: list[list[Event]] = []
+    for event in sorted(events, key=in_order):
+        last = visits[-1][-1].at_ms if visits else 0
+        if not visits or event.at_ms // MINUTE_MS - last // MINUTE_MS > settings.reach_minutes:
+            visits.append([])
+        visits[-1].append(event)
+    return visits
+
+
+def remembered(
+    events: Iterable[Event], until_ms: int | None, settings: WindowSettings
+) -> list[Event]:
+    """The events that an erasure up to `until_ms` leaves; None: there was no erasure.
+
+    What the shopper stands for afterwards is `standing` of these.
+    """
+    return [
+        event
+        for visit in visits_of(events, settings)
+        for event in visit
+        if until_ms is None or visit[0].at_ms // MINUTE_MS > until_ms // MINUTE_MS
+    ]
 
 
 def led_to(

@@ -27,6 +27,7 @@ __all__ = [
     "owner",
     "partition_of",
     "split",
+    "total_key",
     "week_from_key",
     "week_key",
 ]
@@ -87,9 +88,14 @@ def owner(key: bytes) -> bytes:
     return key.partition(b"\0")[0]
 
 
+def total_key(sender: int, incarnation: int, key: bytes) -> bytes:
+    """Record key of a total."""
+    return _KEY.pack(sender, incarnation) + key
+
+
 def encode_total(topic: str, sent: Sent) -> tuple[bytes, bytes]:
     """Key and value of the record that tells a total."""
-    key = _KEY.pack(sent.sender, sent.incarnation) + sent.key
+    key = total_key(sent.sender, sent.incarnation, sent.key)
     if topic == FACTS:
         fact = sent.payload if sent.n and sent.payload else b"null"
         return key, b'{"version":%d,"n":%d,"fact":%s}' % (sent.version, sent.n, fact)

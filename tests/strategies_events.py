@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from hypothesis import strategies as st
 
+from streams.erasures import Erasure
 from streams.events import Click, Event, Purchase, Return, Search, encode_event
 from streams.outcomes import OUTCOMES
 from streams.owner import Owner
-from streams.ports import Record
+from streams.ports import Forgets, Record
 from streams.shoppers import build_shoppers
 from streams.weeks import week_end_ms
 from streams.windows import DAY_MS, MINUTE_MS, WindowSettings
@@ -122,6 +123,12 @@ class Partition:
         if records:
             self.offset += len(records)
             self.owner.read("events", records, self.offset)
+
+    def forget(self, erasures: Sequence[Erasure]) -> None:
+        """Hear of erasures."""
+        stage = self.owner.stage
+        assert isinstance(stage, Forgets)
+        stage.forget(erasures)
 
     def rows(self, table: str) -> dict[bytes, bytes]:
         """What is committed of a table."""

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,13 +79,28 @@ def test_what_is_open_comes_back_as_it_was_frozen(found: list[Event]) -> None:
     assert thaw(freeze(now)) == now
 
 
-@given(st.lists(st.lists(bought, min_size=1, max_size=4), max_size=4), st.sets(texts, max_size=5))
+minutes = st.integers(0, 1 << 31)
+
+
+@given(
+    st.lists(st.tuples(st.lists(bought, min_size=1, max_size=4), minutes), max_size=4),
+    st.dictionaries(texts, minutes, max_size=5),
+)
 def test_a_week_of_the_ledger_comes_back_as_it_was_packed(
-    baskets: list[list[Bought]], queries: set[str]
+    baskets: list[tuple[list[Bought], int]], queries: dict[str, int]
 ) -> None:
-    asked = {asked_key(query_hash(query), week_end_ms(100) - 1) for query in queries}
-    full = [Basket(each, dict.fromkeys(one.product for one in each)) for each in baskets]
+    within = week_end_ms(100) - 1
+    asked = {asked_key(query_hash(query), within): since for query, since in queries.items()}
+    full = [Basket(b, dict.fromkeys(e.product for e in b), since=since) for b, since in baskets]
     assert unpack_week(100, pack_week(Week(asked, full))) == Week(asked, full)
+
+
+def test_a_week_that_an_older_version_wrote_counts_as_of_the_oldest_visits() -> None:
+    one = Bought(week_end_ms(99), "a", "p", "", ())
+    query = query_hash("red shoes")
+    data = msgspec.msgpack.encode(([query], [[one]]))
+    asked = {asked_key(query, week_end_ms(99)): 0}
+    assert unpack_week(100, data) == Week(asked, [Basket([one], {"p": None}, since=0)])
 
 
 @given(st.integers(0, 99_999), st.text())

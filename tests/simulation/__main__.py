@@ -35,7 +35,7 @@ def main() -> int:
                 print(f"seed {args.seed}/{seed}: {why}\nmaking it smaller ...", flush=True)
                 small = smaller(case)
                 wrong(small, aloud=True)
-                print(f"{small.events}\n{small.catalog}\n{small.steps}\n=> {wrong(small)}")
+                print(f"{small}\n=> {wrong(small)}")
                 return 1
             done += count
             if done % 1_000 < count:

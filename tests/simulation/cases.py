@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from random import Random
 
 from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
 from models_onnx.spans import Text
 from streams.derived import TABLE as DERIVED
+from streams.erasures import Erasure
 from streams.events import (
     Click,
     Event,
@@ -33,7 +34,7 @@ from streams.products import ProductSettings, build_products
 from streams.queries import QuerySettings, asked_of, build_queries
 from streams.shoppers import build_shoppers
 from streams.topics import partition_of
-from streams.windows import MINUTE_MS, WindowSettings, query_hash, standing
+from streams.windows import MINUTE_MS, WindowSettings, query_hash, remembered, standing
 from streams.wire import Sent, encode_total, join
 from tests.brute_blocks import judged_pairs
 from tests.simulation.world import Models, Part, World
@@ -48,6 +49,8 @@ K = 2
 DAY_MS = 1_440 * MINUTE_MS
 START_MS = 1_741_564_800_000  # a Monday
 WINDOWS = WindowSettings(keep_ms=5 * DAY_MS, minute_events=3, basket=3, cache_shoppers=2)
+# What has left the ledger cannot be taken back: in worlds with erasures it stays.
+WINDOWS_KEPT = replace(WINDOWS, keep_ms=60 * DAY_MS)
 # Everything is a fact at once, so that small worlds have some.
 SCORING = ScoringSettings(z=0.5, floor=0.5, min_support=1.0, min_products=1, type_support=1)
 LEXICON = {
@@ -104,7 +107,7 @@ STEPS = {
     },
     **{"crash": 3, "boot": 0.7, "restore": 1, "depose": 1.5, "hand back": 1, "claim again": 0.6},
     **{"end": 0.5, "late claim": 0.4, "late send": 3, "lost send": 0.7, "calm": 1},
-    **{"exchange": 1, "reread": 2},
+    **{"exchange": 1, "reread": 2, "forget": 1.5, "hear": 2},
 }
 
 
@@ -113,12 +116,12 @@ def ontology() -> Ontology:
     return default_ontology()
 
 
-def parts(models: Models = MODELS) -> dict[str, Part]:
+def parts(models: Models = MODELS, windows: WindowSettings = WINDOWS) -> dict[str, Part]:
     """The real stages, wired as in the product."""
     tagging, cleaning = models.tagger.bundle_id, models.cleaner.bundle_id
     letters = ("dead-letters",)
     return {
-        "shoppers": Part(("events",), ("searched", "bought", *letters), build_shoppers(WINDOWS)),
+        "shoppers": Part(("events",), ("searched", "bought", *letters), build_shoppers(windows)),
         "queries": Part(
             ("searched",),
             ("asked", *letters),
@@ -147,11 +150,17 @@ class Case:
         events: in order of arrival, with the partition's order kept.
         catalog: (ROUTE process, record) in order of arrival.
         steps: (name, place of the owner, n, zombie).
+        erasures: in the order in which they are asked for.
     """
 
     events: tuple[Event, ...]
     catalog: tuple[tuple[str, Product], ...]
     steps: tuple[tuple[str, int, int, bool], ...]
+    erasures: tuple[Erasure, ...] = ()
+
+    @property
+    def windows(self) -> WindowSettings:
+        return WINDOWS_KEPT if self.erasures else WINDOWS
 
 
 def make_case(rng: Random) -> Case:
@@ -191,7 +200,11 @@ def make_case(rng: Random) -> Case:
         )
         for name in rng.choices(list(STEPS), list(STEPS.values()), k=rng.choice((30, 90, 180)))
     )
-    return Case(tuple(events), tuple(catalog), steps)
+    orders = []
+    for number in range(rng.randrange(3) if events else 0):
+        near = rng.choice(events).at_ms + rng.choice((-MINUTE_MS, 0, 30 * MINUTE_MS, 30 * DAY_MS))
+        orders.append(Erasure(f"s{rng.randrange(people)}", near, f"t{number}", number))
+    return Case(tuple(events), tuple(catalog), steps, tuple(orders))
 
 
 def _visit(
@@ -234,13 +247,14 @@ def world_of(case: Case, *, aloud: bool = False) -> World:
         row = record.id.encode() + b"\0" + process.encode(), encode_product(record)
         catalog[partition_of(record.id.encode(), PARTITIONS)].append(row)
     return World(
-        parts(),
+        parts(MODELS, case.windows),
         {"events": events, "catalog": catalog},
         MODELS,
-        next_parts=parts(NEXT),
+        next_parts=parts(NEXT, case.windows),
         next_models=NEXT,
         partitions=PARTITIONS,
         now_ms=START_MS + 60 * DAY_MS,
+        erasures=case.erasures,
         aloud=aloud,
     )
 
@@ -260,12 +274,23 @@ def in_time(events: tuple[Event, ...]) -> dict[str, list[Event]]:
     return found
 
 
+def left_of(case: Case) -> dict[str, list[Event]]:
+    """Shopper -> the events that count, without what is forgotten."""
+    untils: dict[str, int] = {}
+    for each in case.erasures:
+        untils[each.shopper] = max(each.until_ms, untils.get(each.shopper, 0))
+    return {
+        shopper: remembered(own, untils.get(shopper), case.windows)
+        for shopper, own in in_time(case.events).items()
+    }
+
+
 def expected(case: Case) -> dict[str, bytes]:
     """Fact id -> fact, from events, latest catalog records and the next bundles alone."""
     totals: Counter[tuple[str, bytes]] = Counter()
     texts = {query_hash(query): query for query in QUERIES}
-    for of_one in in_time(case.events).values():
-        totals.update(standing(of_one, WINDOWS))
+    for left in left_of(case).values():
+        totals.update(standing(left, case.windows))
     bought = [(key, n, b"") for (topic, key), n in totals.items() if topic == "bought"]
     asked = []
     for (topic, key), n in totals.items():

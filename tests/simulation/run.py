@@ -14,9 +14,11 @@ from tests.simulation.cases import (
     Case,
     expected,
     facts_of,
+    left_of,
     make_case,
     world_of,
 )
+from tests.simulation.traces import no_trace, tidy
 from tests.simulation.world import World, WrongError
 
 NEXT_IDS = {each.bundle_id for each in NEXT}
@@ -33,7 +35,7 @@ def wrong(case: Case, *, want: dict[str, bytes] | None = None, aloud: bool = Fal
             world.tell(f"-- {name} {key} {n} {zombie}")
             world.do(name, key, n, zombie)
         world.tell("-- everything settles")
-        _end(world, want)
+        _end(world, case, want)
     except WrongError as error:
         return str(error)
     except Exception:  # noqa: BLE001 - any crash of a stage is a fault of the schedule
@@ -41,14 +43,17 @@ def wrong(case: Case, *, want: dict[str, bytes] | None = None, aloud: bool = Fal
     return ""
 
 
-def _end(world: World, want: dict[str, bytes]) -> None:
+def _end(world: World, case: Case, want: dict[str, bytes]) -> None:
     for topic, queues in world.waiting.items():
         for partition in range(len(queues)):
             world.arrive(topic, partition)
     for zombies in world.zombies.values():
         world.adrift += zombies
         zombies.clear()
+    world.erasures += world.asked
+    world.asked.clear()
     for key in world.keys:
+        world.owners_of[key].hear()
         world.owners_of[key].exchange()
     world.settle()
     _compare(world, want, "at rest")
@@ -70,8 +75,12 @@ def _end(world: World, want: dict[str, bytes]) -> None:
         still = None if is_mixed else _still(world, want, f"while {stage} is restored")
         world.settle(still, count=5)
         _compare(world, want, f"after {stage} was restored")
+    tidy(world)
+    world.settle()
+    no_trace(world, left_of(case), case.erasures)
     _rebuild(world, RECEIVERS)
     _compare(world, want, "rebuilt from the compacted topics")
+    no_trace(world, left_of(case), case.erasures)
 
 
 def _is_of_older_bundles(durable: dict[str, dict[bytes, bytes]]) -> bool:
@@ -117,7 +126,7 @@ def smaller(case: Case) -> Case:
     before = None
     while before != case:
         before = case
-        for part in "steps", "events", "catalog":
+        for part in "steps", "events", "catalog", "erasures":
             for size in 16, 8, 4, 2, 1:
                 place = 0
                 while place < len(getattr(case, part)):

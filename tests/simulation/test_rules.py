@@ -9,13 +9,16 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from streams.events import decode_event
 from streams.graph_senses import Meanings
 from streams.inbox import Inbox
 from streams.outbox import Outbox
 from streams.owner import Owner
 from streams.product_values import Values
 from streams.products import Products
+from streams.shopper_erasures import Erased
 from streams.shoppers import Shoppers
+from streams.tidy import Tidy
 from tests.simulation.cases import Case, expected, make_case
 from tests.simulation.run import wrong
 from tests.simulation.world import Process, World
@@ -177,6 +180,59 @@ def a_late_event_is_not_used(patch):
 
     apply = Shoppers.apply
     patch.setattr(Shoppers, "apply", never_late)
+
+
+@broken
+def erasures_are_read_before_any_start_restore_or_replay(patch):
+    patch.setattr(Process, "hear_first", lambda self: None)
+
+
+@broken
+def what_is_forgotten_is_known_to_whoever_starts_from_the_store(patch):
+    def only_new(self, erasures):
+        # As if it were enough to take back once, and to have the rest from the topic's next record.
+        forget(self, erasures)
+        self._erased.clear()
+
+    forget = Shoppers.forget
+    patch.setattr(Shoppers, "forget", only_new)
+
+
+@broken
+def the_events_of_a_forgotten_shopper_still_move_the_highest_time(patch):
+    def never_seen(self, topic, partition, records):
+        left = [each for each in records if _shopper(each) not in self._erased]
+        apply(self, topic, partition, left)
+
+    def _shopper(record):
+        return decode_event(record.value).shopper
+
+    apply = Shoppers.apply
+    patch.setattr(Shoppers, "apply", never_seen)
+
+
+@broken
+def a_visit_that_goes_on_after_the_erasure_is_forgotten_whole(patch):
+    def by_time_alone(self, steps, reach_minutes):
+        return cut(self, steps, -(1 << 62))
+
+    cut = Erased.cut
+    patch.setattr(Erased, "cut", by_time_alone)
+
+
+@broken
+def what_a_sender_said_in_an_earlier_life_is_tidied_away(patch):
+    patch.setattr(Tidy, "dead", lambda self: [])
+
+
+@broken
+def what_stands_below_a_floor_is_tidied_away(patch):
+    def without_floors(self):
+        self._floors.clear()
+        return dead(self)
+
+    dead = Tidy.dead
+    patch.setattr(Tidy, "dead", without_floors)
 
 
 @broken

@@ -10,9 +10,10 @@ claim that lands late; compaction at any moment; a worker whose models are excha
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from streams.erasures import Erasure
 from streams.owner import Owner, Start, Wiring, without_incarnation
 from streams.ports import Answers, Message, Record, Rereads, Stage
 from streams.topics import partition_of
@@ -69,7 +70,18 @@ class Process:
         ends = {topic: len(world.logs[topic, partition]) for topic in part.inputs}
         start = Start(claim, max(claims[:-1], default=None), ends, boot, allow_empty=True)
         again = self.owner.start(start)
+        self.hear_first()
         world.tell(f"{key} claims {claim}, {'sends all again' if again else 'goes on'}")
+
+    def hear_first(self) -> None:
+        """What a process is told before its first record."""
+        self.hear()
+
+    def hear(self) -> None:
+        """Be told of all erasures that there are."""
+        of, all_ = self.world.partitions, self.world.erasures
+        mine = [each for each in all_ if partition_of(each.shopper.encode(), of) == self.key[1]]
+        self.owner.forget(mine)
 
     def read(self, topic: str, count: int) -> bool:
         """Apply records, not yet committed; whether there were any."""
@@ -170,6 +182,7 @@ class World:
         next_models: Models | None = None,
         partitions: int = 2,
         now_ms: int,
+        erasures: Sequence[Erasure] = (),
         aloud: bool = False,
     ) -> None:
         self.parts, self.partitions = dict(parts), partitions
@@ -177,9 +190,11 @@ class World:
         self._builds = (self.parts, dict(next_parts or parts))
         self.generations: dict[Key, int] = {}
         self.now_ms, self.aloud, self.control = now_ms, aloud, 0
+        self.asked = deque(erasures)  # not written yet
+        self.erasures: list[Erasure] = []
         self.waiting = {topic: [deque(rows) for rows in byp] for topic, byp in sources.items()}
         topics = {t for part in parts.values() for t in (*part.inputs, *part.outputs)}
-        topics |= {"dead-letters"}
+        topics |= {"dead-letters", "erasures"}
         self.logs: dict[Key, list[tuple[bytes | None, bytes | None] | None]] = {
             (topic, partition): [] for topic in topics for partition in range(partitions)
         }
@@ -278,6 +293,10 @@ class World:
                 process.reread(1 + n % 3)
             case "watch":
                 self.watch(key)
+            case "forget" if self.asked:
+                self.erasures.append(self.asked.popleft())
+            case "hear":
+                process.hear()
             case "crash":
                 if n % 2:
                     for topic in inputs:

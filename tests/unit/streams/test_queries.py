@@ -4,6 +4,7 @@ import pytest
 
 from models_onnx.fakes import FakeTagger
 from models_onnx.spans import Text
+from streams.answers import ANSWERS, text_key
 from streams.errors import SettingsError, StateError
 from streams.messages import Asked, decode_asked
 from streams.outcomes import DEAD_LETTER, STALE, USED
@@ -239,3 +240,26 @@ def test_a_stage_that_is_made_anew_between_batches_goes_on_as_one_that_was_never
     assert before.keys() == after.keys() == {KEY}
     assert before[KEY][1].bundle == "tagging@1"
     assert after[KEY][1].bundle == "tagging@2"  # tagged after the exchange
+
+
+def test_the_answer_for_a_text_goes_with_its_gate_and_with_its_bundle():
+    stage = started(k=2)
+    sender = Sender(stage)
+    sender.asks(2)
+    stage.commit()
+    mine, other = (text_key(Text(each, "query"), "tagging@1") for each in (TEXT, "red shoes"))
+    stage.store.put(ANSWERS, mine, b"what the edge keeps")
+    stage.store.put(ANSWERS, other, b"of another text")
+    sender.asks(1)
+    stage.commit()
+    assert set(stage.store.durable[ANSWERS]) == {other}
+
+    sender.asks(2)
+    stage.commit()
+    stage.store.put(ANSWERS, mine, b"asked again")
+    build = build_queries(QuerySettings(k=2, bundle="tagging@2"), ONTOLOGY)
+    again = OnePartition("queries", build, ["asked"], stage.store.durable | {})
+    again.store.put(ANSWERS, mine, b"asked again")
+    assert again.owner.stage.reread(10) == 1
+    again.commit()
+    assert mine not in again.store.durable[ANSWERS]

@@ -1,0 +1,113 @@
+"""Asks for shoppers to be forgotten, and hears what became of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from streams import connection
+from streams.erasures import TOPIC, Done, Erasure, erasure_record, read_record
+from streams.errors import BrokerError
+from streams.producer import Producer
+from streams.settings import Settings
+from streams.topics import Names
+
+_TURN_MS = 500
+
+
+async def ask(settings: Settings, erasures: Sequence[Erasure]) -> list[Erasure]:
+    """Write erasures; the same with their offsets.
+
+    Raises:
+        BrokerError: Kafka does not take them.
+    """
+    producer = Producer(settings.kafka, Names(settings.prefix), connection.options(settings))
+    try:
+        await producer.start()
+        offsets = [await producer.send_one(TOPIC, *erasure_record(each)) for each in erasures]
+    finally:
+        await producer.stop()
+    return [
+        msgspec.structs.replace(each, offset=offset)
+        for each, offset in zip(erasures, offsets, strict=True)
+    ]
+
+
+async def answers(
+    settings: Settings, erasures: Sequence[Erasure], wait_s: float
+) -> dict[str, Done]:
+    """Token -> answer of those that are answered within the time.
+
+    Raises:
+        BrokerError: the topic cannot be read.
+    """
+    waiting = {each.token for each in erasures}
+    found: dict[str, Done] = {}
+    async with _reading(settings) as (consumer, tp):
+        consumer.seek(tp, min(each.offset for each in erasures))
+        try:
+            async with asyncio.timeout(wait_s):
+                while waiting - found.keys():
+                    for said in await _turn(consumer):
+                        if isinstance(said, Done) and said.token in waiting:
+                            found[said.token] = said
+        except TimeoutError:
+            pass  # what was not answered is missing in `found`
+    return found
+
+
+async def all_of(settings: Settings) -> list[Erasure | Done]:
+    """All that the topic says now, in its order.
+
+    Raises:
+        BrokerError: the topic cannot be read.
+    """
+    found: list[Erasure | Done] = []
+    async with _reading(settings) as (consumer, tp):
+        end = (await consumer.end_offsets([tp]))[tp]
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        consumer.seek(tp, begin)
+        while await consumer.position(tp) < end:
+            found += await _turn(consumer)
+    return found
+
+
+@asynccontextmanager
+async def _reading(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicPartition]]:
+    name = Names(settings.prefix).of(TOPIC)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **connection.options(settings),
+    )
+    try:
+        await consumer.start()
+        tp = TopicPartition(name, 0)
+        consumer.assign([tp])
+        yield consumer, tp
+    except KafkaError as error:
+        raise BrokerError(
+            f"{name} cannot be read ({type(error).__name__} {error}): look at `cartograph topics "
+            "show`"
+        ) from error
+    finally:
+        await consumer.stop()
+
+
+async def _turn(consumer: AIOKafkaConsumer) -> list[Erasure | Done]:
+    """What the next records say; what is none of ours says nothing."""
+    found: list[Erasure | Done] = []
+    for records in (await consumer.getmany(timeout_ms=_TURN_MS)).values():
+        for record in records:
+            try:
+                said = read_record(record.offset, record.key, record.value)
+            except ValueError:
+                continue
+            if said is not None:
+                found.append(said)
+    return found
