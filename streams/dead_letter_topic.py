@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -60,25 +61,7 @@ class DeadLetters:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._place = TopicPartition(settings.topic(TOPIC), 0)
-        options = connection.options(settings)
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=_REQUEST_BYTES,
-            **options,
-        )
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka,
-            enable_idempotence=True,
-            acks="all",
-            compression_type="lz4",
-            max_request_size=_REQUEST_BYTES,
-            **options,
-        )
         self._stages = stage_of(settings)
-        self._produces = False
         self.unread = 0
         """Records of the topic that are not ours, as of the last `standing`."""
 
@@ -89,16 +72,39 @@ class DeadLetters:
                 f"{self._place.topic} does not exist: `cartograph topics apply`, or correct "
                 "CARTOGRAPH_PREFIX"
             )
-        try:
-            await self._consumer.start()
-        except KafkaError as error:
-            raise self._away(error) from error
+        kafka, options = self._settings.kafka, connection.options(self._settings)
+        async with AsyncExitStack() as stack:
+            # Two, as sources are read again between two pages of letters.
+            self._letters, self._others = [
+                AIOKafkaConsumer(
+                    bootstrap_servers=kafka,
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                    isolation_level="read_committed",
+                    max_partition_fetch_bytes=_REQUEST_BYTES,
+                    **options,
+                )
+                for _ in range(2)
+            ]
+            self._producer = AIOKafkaProducer(
+                bootstrap_servers=kafka,
+                enable_idempotence=True,
+                acks="all",
+                compression_type="lz4",
+                max_request_size=_REQUEST_BYTES,
+                **options,
+            )
+            try:
+                for client in (self._letters, self._others, self._producer):
+                    stack.push_async_callback(client.stop)
+                    await client.start()
+            except KafkaError as error:
+                raise self._away(error) from error
+            self._open = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
-        if self._produces:
-            await self._producer.stop()
+        await self._open.aclose()
 
     async def standing(self, where: Where) -> AsyncIterator[list[Standing]]:
         """The dead letters that are meant, in the order of the topic, by the page.
@@ -159,9 +165,6 @@ class DeadLetters:
         if not messages:
             return
         try:
-            if not self._produces:
-                await self._producer.start()
-                self._produces = True
             waiting = [
                 await self._producer.send(
                     each.topic,
@@ -188,8 +191,8 @@ class DeadLetters:
     async def _bounds(self, at: TopicPartition) -> tuple[int, int]:
         """First offset and end of a partition now."""
         try:
-            first = await self._consumer.beginning_offsets([at])
-            end = await self._consumer.end_offsets([at])
+            first = await self._others.beginning_offsets([at])
+            end = await self._others.end_offsets([at])
         except KafkaError as error:
             raise self._away(error) from error
         return first[at], end[at]
@@ -198,13 +201,14 @@ class DeadLetters:
         """Records of a partition from `begin` to before `end`, at most 500 at a time."""
         if begin >= end:
             return
+        consumer = self._letters if at == self._place else self._others
         try:
-            if self._consumer.assignment() != {at}:
-                self._consumer.assign([at])
-            self._consumer.seek(at, begin)
+            if consumer.assignment() != {at}:
+                consumer.assign([at])
+            consumer.seek(at, begin)
             idle = 0
-            while await self._consumer.position(at) < end:
-                fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_PAGE)
+            while await consumer.position(at) < end:
+                fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_PAGE)
                 page = [
                     Record(each.offset, each.timestamp, each.key, each.value)
                     for each in fetched.get(at, ())
@@ -214,7 +218,7 @@ class DeadLetters:
                 if idle > _PATIENCE:
                     raise BrokerError(
                         f"{at.topic}/{at.partition} cannot be read on from "
-                        f"{await self._consumer.position(at)}: look at the log of Kafka"
+                        f"{await consumer.position(at)}: look at the log of Kafka"
                     )
                 if page:
                     yield page
