@@ -22,6 +22,7 @@ from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
+from streams.migration import open_store
 from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
 from streams.partition import Pace, Partition
@@ -31,7 +32,7 @@ from streams.stages import StageSpec
 from streams.status import ModelStatus, stage_folder
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
-from topology.store.rocksdb import RocksStore, StoreMemory
+from topology.store.rocksdb import StoreMemory
 
 log = logging.getLogger(__name__)
 
@@ -237,7 +238,7 @@ class StageRun:
                 cache_rows=settings.cache_rows_of(spec.name),
             ),
             folder=stage_folder(settings, spec.name),
-            open_store=partial(RocksStore, tables=spec.all_tables, memory=memory),
+            open_store=partial(open_store, tables=spec.all_tables, memory=memory),
             control=self._control,
             boot=machine.boot_id(),
             allow_empty=settings.allow_empty_store,

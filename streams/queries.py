@@ -98,7 +98,7 @@ class _Query(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Query).decode
+decode_query = msgspec.msgpack.Decoder(_Query).decode
 
 
 class Queries:
@@ -247,7 +247,7 @@ class Queries:
 
     def _row(self, query: bytes) -> _Query:
         value = self._state.get("queries", query)
-        return _Query() if value is None else _decode(value)
+        return _Query() if value is None else decode_query(value)
 
     def _keep(self, query: bytes, row: _Query) -> None:
         if row == _Query():

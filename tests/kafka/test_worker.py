@@ -174,7 +174,7 @@ def test_a_store_of_another_layout_worker_or_graph_and_an_emptied_one(
     layout = stores / "2" / "cartograph-layout"
     layout.write_text("99\n")
     assert "layout '99'" in refused(settings)
-    layout.write_text("1\n")
+    layout.write_text(f"{LAYOUT_VERSION}\n")
     (stores / "0").rename(stores / "x")
     (stores / "1").rename(stores / "0")
     (stores / "x").rename(stores / "1")

@@ -10,7 +10,6 @@ commits, whole ones from the end; the owner's boot id notices (DESIGN, "How tota
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -31,12 +30,11 @@ from rocksdict import (
     WriteBufferManager,
 )
 
-from topology.errors import StoreError, StoreLayoutError, StoreLockedError
+from topology.errors import StoreError, StoreLockedError
+from topology.store.layout import LAYOUT_FILE as LAYOUT_FILE
+from topology.store.layout import LAYOUT_VERSION, layout_of, write_layout
 from topology.store.patience import TRIES, patiently
 
-LAYOUT_VERSION: Final = 1
-LAYOUT_FILE: Final = "cartograph-layout"
-_LAYOUT_NEW: Final = f"{LAYOUT_FILE}.new"
 _WAL_BYTES: Final = 64 << 20  # bounds how much a restart reads again
 _TABLE_BUFFER_BYTES: Final = 32 << 20
 _OPEN_FILES: Final = 256  # a process may hold 32 partitions under a limit of some thousand files
@@ -72,6 +70,7 @@ class RocksStore:
         tables: names of the tables; a store may have more from another time.
         memory: shared by all stores of the process; a small one of its own without it.
         read_only: look at a store, also at one that another process is writing, as it is now.
+        oldest: layouts from here on are taken; only who brings stores up to date takes older ones.
 
     Raises:
         StoreLockedError: another process has it open.
@@ -86,11 +85,12 @@ class RocksStore:
         *,
         memory: StoreMemory | None = None,
         read_only: bool = False,
+        oldest: int = LAYOUT_VERSION,
     ) -> None:
         self.path = Path(path)
         self.read_only = read_only
         memory = memory or StoreMemory(cache_bytes=32 << 20, write_buffer_bytes=16 << 20)
-        _check_layout(self.path, create=not read_only)
+        self.layout = layout_of(self.path, create=not read_only, oldest=oldest)
         self._open(tables, memory)
         self._pending: dict[str, dict[bytes, bytes | None]] = {name: {} for name in self._families}
         self._fresh: dict[str, list[bytes]] = {name: [] for name in self._families}
@@ -193,7 +193,7 @@ class RocksStore:
             raise StoreError(
                 f"no checkpoint in {path} ({error}): check space and rights"
             ) from error
-        _write_layout(path)
+        write_layout(path)
 
     def flush(self) -> None:
         """Write committed rows from memory to table files; only tools and benchmarks need it."""
@@ -355,34 +355,6 @@ def _options(memory: StoreMemory) -> Any:
 def _families(path: Path, options: Any) -> list[str]:
     """Column families on disk; none when there is no database yet."""
     return list(Rdict.list_cf(str(path), options)) if (path / "CURRENT").exists() else []
-
-
-def _check_layout(path: Path, *, create: bool) -> None:
-    file = path / LAYOUT_FILE
-    if file.exists():
-        told = file.read_text(encoding="utf-8").strip()
-        if told != str(LAYOUT_VERSION):
-            raise StoreLayoutError(
-                f"{path} was written with layout {told!r}, this program reads {LAYOUT_VERSION}: "
-                "restore a checkpoint of this layout, or move the folder away and rebuild it by "
-                "replay"
-            )
-        return
-    if not create:
-        raise StoreError(f"{path} is no store of Cartograph: name the folder of a partition")
-    if path.exists() and any(file.name != _LAYOUT_NEW for file in path.iterdir()):
-        raise StoreLayoutError(
-            f"{path} is not empty and has no {LAYOUT_FILE}: it is no store of Cartograph, point "
-            "CARTOGRAPH_DATA_DIR at another folder"
-        )
-    path.mkdir(parents=True, exist_ok=True)
-    _write_layout(path)
-
-
-def _write_layout(path: Path) -> None:
-    made = path / _LAYOUT_NEW
-    made.write_text(f"{LAYOUT_VERSION}\n", encoding="utf-8")
-    os.replace(made, path / LAYOUT_FILE)
 
 
 def _explained(path: Path, error: Exception) -> StoreError:
