@@ -67,6 +67,32 @@ def derived_things(state: State, stage: str) -> Derived:
     return iter(()) if of is None else of(state)
 
 
+def index_of(state: State, stage: str) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Where the index by bundle is not what the rows say: key, what it should hold, what it holds.
+
+    An entry should be `there`, a count has its digits; of entries too many how many there are.
+    """
+    if stage not in _OF:
+        return
+    counts, told = Counter[bytes](), Counter[bytes]()
+    for thing, bundles in derived_things(state, stage):
+        counts[bundles.encode()] += 1
+        key = key_of(bundles, thing)
+        if state.get(TABLE, key) is None:
+            yield key, b"there", b""
+    wanted = {b"c" + bundles: b"%d" % n for bundles, n in counts.items()}
+    for key, value in each(state, TABLE):
+        if key.startswith(b"d"):
+            told[key[1:].partition(b"\0")[0]] += 1
+        elif (n := wanted.pop(key, b"")) != value:
+            yield key, n, value
+    for key, n in wanted.items():
+        yield key, n, b""
+    for named, found in told.items():
+        if found > counts[named]:  # which ones, only the whole set of them would say
+            yield b"d" + named, b"%d" % counts[named], b"%d" % found
+
+
 def rebuild(state: State, stage: str) -> int:
     """Make the index by bundle what the rows say; how many entries were missing or too many."""
     if stage not in _OF:

@@ -82,7 +82,7 @@ def asked_of(text: str, tagged: Tagged, ontology: Ontology, bundle: str) -> Aske
     )
 
 
-class _Query(msgspec.Struct, array_like=True):
+class QueryRow(msgspec.Struct, array_like=True):
     """One row of `queries`.
 
     Attributes:
@@ -98,7 +98,7 @@ class _Query(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-decode_query = msgspec.msgpack.Decoder(_Query).decode
+decode_query = msgspec.msgpack.Decoder(QueryRow).decode
 
 
 class Queries:
@@ -245,12 +245,12 @@ class Queries:
         else:
             self._outbox.set("asked", key, 0)
 
-    def _row(self, query: bytes) -> _Query:
+    def _row(self, query: bytes) -> QueryRow:
         value = self._state.get("queries", query)
-        return _Query() if value is None else decode_query(value)
+        return QueryRow() if value is None else decode_query(value)
 
-    def _keep(self, query: bytes, row: _Query) -> None:
-        if row == _Query():
+    def _keep(self, query: bytes, row: QueryRow) -> None:
+        if row == QueryRow():
             self._state.delete("queries", query)
         else:
             self._state.put("queries", query, _encode(row))

@@ -51,9 +51,13 @@ class InProcess:
     Args:
         stores: stage -> its store, which may have run before.
         now_ms: Kafka's clock.
+        chosen: of the graph.
     """
 
-    def __init__(self, stores: Mapping[str, Any], now_ms: int) -> None:
+    def __init__(
+        self, stores: Mapping[str, Any], now_ms: int, chosen: Settings | None = None
+    ) -> None:
+        self.settings = chosen or settings()
         words = lexicon()
         self.tagger, self.cleaner = FakeTagger(words), FakeCleaner(words)
         self.matcher = matcher()
@@ -71,7 +75,7 @@ class InProcess:
                     self.topics[topic] = (owner.next_offset(topic) or 0, [])
 
     def _owner(self, name: str, bundles: Bundles) -> Owner:
-        spec, chosen = SPECS[name], settings()
+        spec, chosen = SPECS[name], self.settings
         owner = Owner(
             name,
             0,

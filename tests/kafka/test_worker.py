@@ -23,6 +23,7 @@ from tests.kafka.helpers import (
     totals,
     wait_until,
 )
+from topology.store.layout import LAYOUT_VERSION
 
 
 def small(stage: str, number: int) -> list[str]:

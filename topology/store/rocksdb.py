@@ -195,6 +195,22 @@ class RocksStore:
             ) from error
         write_layout(path)
 
+    def damage(self) -> Iterator[tuple[str, str]]:
+        """Tables with blocks that cannot be read, and what RocksDB says; reads every block."""
+        for table, family in self._families.items():
+            if family is None:
+                continue
+            options = ReadOptions()
+            options.fill_cache(False)
+            cursor = family.iter(options)
+            try:
+                cursor.seek_to_first()
+                while cursor.valid():
+                    cursor.next()
+                cursor.status()
+            except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower
+                yield table, str(error)
+
     def flush(self) -> None:
         """Write committed rows from memory to table files; only tools and benchmarks need it."""
         for family in self._families.values():
