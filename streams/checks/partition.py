@@ -15,9 +15,8 @@ from streams.derived import TABLE as DERIVED
 from streams.derived_rows import index_of
 from streams.owner import kept_of
 from streams.ports import State
-from streams.registry import window_settings
-from streams.settings import Settings
 from streams.stages import StageSpec
+from streams.windows import WindowSettings
 from topology.check import Problem, problems_of
 from topology.graph import Graph
 
@@ -45,55 +44,69 @@ class Found(NamedTuple):
 
 
 def check_partition(
-    store: Readable, spec: StageSpec, partition: int, settings: Settings, *, sample: int = 20
+    store: Readable,
+    spec: StageSpec,
+    partition: int,
+    *,
+    graph: str,
+    windows: WindowSettings,
+    sample: int = 20,
 ) -> Found:
     """Read everything that a partition keeps and compare; it changes nothing.
 
     What is found is not mended: the store is restored from a checkpoint, or rebuilt.
+
+    Args:
+        store: of the partition, with nothing uncommitted.
+        spec: of the stage.
+        partition: its number.
+        graph: identity of the graph, "prefix/partitions".
+        windows: as SHOPPERS was run with.
+        sample: how many problems to name at most.
     """
-    problems = _problems(store, spec, partition, settings)
+    problems = _problems(store, spec, partition, graph, windows)
     first = tuple(islice(problems, sample))
     return Found(len(first) + sum(1 for _ in problems), first)
 
 
 def _problems(
-    store: Readable, spec: StageSpec, partition: int, settings: Settings
+    store: Readable, spec: StageSpec, partition: int, graph: str, windows: WindowSettings
 ) -> Iterator[Problem]:
     damaged = [Problem(table, _DAMAGE, said) for table, said in store.damage()]
     yield from damaged
     if damaged:
         return  # rows would be missing from everything that is counted
-    wrong = list(check_kept(store, spec.name, partition, settings.graph))
+    wrong = list(check_kept(store, spec.name, partition, graph))
     yield from wrong
     if wrong or (kept := kept_of(store)) is None:
         return
     yield from check_totals(store, kept, spec.outputs)
     yield from check_held(store, kept, spec.inputs)
     try:
-        yield from _of_stage(store, spec.name, settings)
+        yield from _of_stage(store, spec.name, windows)
     except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:
         what = f"a row cannot be read: {type(error).__name__} {error}"
         yield Problem(spec.name, "", what)
 
 
-def _of_stage(store: State, stage: str, settings: Settings) -> Iterator[Problem]:
+def _of_stage(store: State, stage: str, windows: WindowSettings) -> Iterator[Problem]:
     own = _CHECKS.get(stage)
     if own is not None:
-        yield from own(store, settings)
+        yield from own(store, windows)
     for key, wanted, found in index_of(store, stage):
         has, should = found.decode() or "nothing", wanted.decode() or "nothing"
         yield Problem(DERIVED, shown(key), f"says {has}, it should say {should}")
 
 
-def _graph(store: State, settings: Settings) -> Iterator[Problem]:
-    del settings
+def _graph(store: State, windows: WindowSettings) -> Iterator[Problem]:
+    del windows
     yield from problems_of(Graph(store))
     yield from check_graph(store)
 
 
-_CHECKS: Final[Mapping[str, Callable[[State, Settings], Iterator[Problem]]]] = {
-    "shoppers": lambda store, settings: check_shoppers(store, window_settings(settings)),
-    "queries": lambda store, settings: check_queries(store),
-    "products": lambda store, settings: check_products(store),
+_CHECKS: Final[Mapping[str, Callable[[State, WindowSettings], Iterator[Problem]]]] = {
+    "shoppers": check_shoppers,
+    "queries": lambda store, windows: check_queries(store),
+    "products": lambda store, windows: check_products(store),
     "graph": _graph,
 }

@@ -1,7 +1,7 @@
 """SHOPPERS counted anew: what all shoppers stand for, against the totals that are told.
 
-Weeks that no return can reach any more have lost their rows of the ledger, and keep their totals:
-of those only too few can be told.
+Weeks that no return can reach any more have lost rows of the ledger and keep their totals: those
+are passed over.
 """
 
 from collections import Counter
@@ -51,11 +51,11 @@ def check_shoppers(state: State, settings: WindowSettings) -> Iterator[Problem]:
     for topic in ("searched", "bought"):
         for name, row in each(state, "totals", CODES[topic]):
             n, found = int.from_bytes(row[:_N_BYTES], "big", signed=True), counts.pop(name, 0)
-            is_whole = week_from_key(name[-_WEEK_DIGITS:]) >= oldest
-            if n < found or (is_whole and n > found):
+            if n != found and week_from_key(name[-_WEEK_DIGITS:]) >= oldest:
                 yield Problem("totals", shown(name), f"is {n}, the ledger comes to {found}")
     for name, n in counts.items():
-        yield Problem("totals", shown(name), f"is missing, the ledger comes to {n}")
+        if week_from_key(name[-_WEEK_DIGITS:]) >= oldest:
+            yield Problem("totals", shown(name), f"is missing, the ledger comes to {n}")
 
 
 class _Recount:

@@ -15,7 +15,7 @@ from streams.errors import StateError
 from streams.inbox import Inbox
 from streams.migration import open_store
 from streams.owner import Kept, kept_of
-from streams.registry import SPECS
+from streams.registry import SPECS, window_settings
 from streams.settings import STAGES, Settings
 from topology.digest import Digest
 from topology.graph import TABLES as GRAPH_TABLES
@@ -136,7 +136,9 @@ def checked(found: Settings) -> Checked:
         for folder in folders(found, stage):
             partition = int(folder.name)
             with opened(folder, spec.all_tables) as store:
-                report = check_partition(store, spec, partition, found)
+                report = check_partition(
+                    store, spec, partition, graph=found.graph, windows=window_settings(found)
+                )
                 if stage == "graph" and not report.problems:
                     result.facts += sum(1 for _ in Graph(store).rows(FACTS))
             result.partitions += 1

@@ -8,7 +8,7 @@ import pytest
 from streams.checks.partition import check_partition
 from streams.inbox import Inbox
 from streams.outbox import Outbox
-from streams.registry import SPECS
+from streams.registry import SPECS, window_settings
 from streams.sample.make import Sizes, make
 from streams.settings import Settings
 from tests.in_process import STAGES, InProcess, settings
@@ -36,8 +36,14 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tables]:
 
 
 def problems(tables: Tables, stage: str, chosen: Settings | None = None) -> list[Problem]:
+    chosen = chosen or settings()
     found = check_partition(
-        MemoryStore(tables), SPECS[stage], 0, chosen or settings(), sample=10**6
+        MemoryStore(tables),
+        SPECS[stage],
+        0,
+        graph=chosen.graph,
+        windows=window_settings(chosen),
+        sample=10**6,
     )
     assert found.problems == len(found.sample)
     return list(found.sample)
@@ -226,6 +232,12 @@ def test_a_block_that_cannot_be_read_is_found_on_disk(tmp_path: Path):
         data[place] ^= 0xFF
     file.write_bytes(data)
     with RocksStore(folder, SPECS["queries"].all_tables, read_only=True) as store:
-        found = check_partition(store, SPECS["queries"], 0, settings())
+        found = check_partition(
+            store,
+            SPECS["queries"],
+            0,
+            graph=settings().graph,
+            windows=window_settings(settings()),
+        )
     assert [(each.table, each.key) for each in found.sample] == [("answers", "RocksDB")]
     assert "checksum" in found.sample[0].what
