@@ -7,6 +7,7 @@ from streams.cli import checkpoint, model, query, run, sample, serve, setup, sta
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
 from streams.cli import tidy as tidy
+from streams.cli.dead_letters import dead_letters
 from streams.cli.demo import demo
 from streams.cli.forget import forget
 
@@ -27,6 +28,7 @@ app.add_typer(checkpoint.checkpoint, name="checkpoint")
 app.add_typer(setup.broker, name="broker")
 app.add_typer(setup.topics, name="topics")
 app.add_typer(run.source, name="source")
+app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(setup.config, name="config")
 app.add_typer(setup.ontology, name="ontology")
 app.add_typer(sample.sample, name="sample")

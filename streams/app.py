@@ -28,6 +28,7 @@ from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
+from streams.migration import open_store
 from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
 from streams.opening import Opening
@@ -39,7 +40,7 @@ from streams.status import CheckpointStatus, ModelStatus, Recovering, stage_fold
 from streams.topic_watch import watch_topics
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
-from topology.store.rocksdb import RocksStore, StoreMemory
+from topology.store.rocksdb import StoreMemory
 
 log = logging.getLogger(__name__)
 
@@ -298,7 +299,7 @@ class StageRun:
                 spec.name,
                 inputs,
                 folder=stage_folder(settings, spec.name),
-                open_store=partial(RocksStore, tables=spec.all_tables, memory=memory),
+                open_store=partial(open_store, tables=spec.all_tables, memory=memory),
                 control=self._control,
                 allow_empty=settings.allow_empty_store,
                 recovery=self._recovery,

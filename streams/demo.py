@@ -15,7 +15,7 @@ from streams import lag, status
 from streams.broker import admin, process
 from streams.connection import options
 from streams.dead_letters import TOPIC as DEAD_LETTERS
-from streams.dead_letters import decode_dead_letter
+from streams.dead_letters import decode_dead_letter, marked
 from streams.errors import CartographError
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
 from streams.playing import Producing
@@ -190,6 +190,8 @@ async def dead_letters(settings: Settings) -> dict[str, int]:
         while await consumer.position(place) < end:
             for records in (await consumer.getmany(timeout_ms=1_000)).values():
                 for record in records:
+                    if marked(record.key) is not None:
+                        continue
                     reason = decode_dead_letter(record.value).reason
                     counts[reason] = counts.get(reason, 0) + 1
     finally:

@@ -38,13 +38,13 @@ class Derived:
         if before == self._own:
             return
         self.forget(thing, before)
-        self._state.put(TABLE, _key(self._own, thing), b"")
+        self._state.put(TABLE, key_of(self._own, thing), b"")
         self._count(self._own, 1)
 
     def forget(self, thing: bytes, before: str | None) -> None:
         """The thing is not there any more."""
         if before is not None:
-            self._state.delete(TABLE, _key(before, thing))
+            self._state.delete(TABLE, key_of(before, thing))
             self._count(before, -1)
 
     def oldest(self, limit: int) -> list[bytes]:
@@ -52,7 +52,7 @@ class Derived:
         found: list[bytes] = []
         for bundles in sorted(self._counts):
             if bundles != self._own and len(found) < limit:
-                prefix = _key(bundles, b"")
+                prefix = key_of(bundles, b"")
                 rows = self._state.scan(TABLE, prefix, limit=limit - len(found))
                 found += [key[len(prefix) :] for key, _ in rows]
         return found
@@ -67,5 +67,6 @@ class Derived:
             self._state.delete(TABLE, key)
 
 
-def _key(bundles: str, thing: bytes) -> bytes:
+def key_of(bundles: str, thing: bytes) -> bytes:
+    """Key of the entry of a thing that was derived with these bundles."""
     return b"d%s\0%s" % (bundles.encode(), thing)

@@ -35,12 +35,12 @@ class Links:
 
     def put(self, owner: bytes, pair: Couple, *, linked: bool) -> None:
         """Note a candidate, and whether its values are called the same."""
-        for key in _keys(owner, pair):
+        for key in keys_of(owner, pair):
             self._state.put(TABLE, key, _LINKED if linked else b"")
 
     def drop(self, owner: bytes, pair: Couple) -> None:
         """The pair is no candidate any more."""
-        for key in _keys(owner, pair):
+        for key in keys_of(owner, pair):
             self._state.delete(TABLE, key)
 
     def standing(self, owner: bytes, values: Iterable[str]) -> Iterator[tuple[Couple, bool]]:
@@ -86,6 +86,7 @@ class Links:
         return links, {pair for pair in others if self._is_apart(pair)}
 
 
-def _keys(owner: bytes, pair: Couple) -> tuple[bytes, bytes]:
+def keys_of(owner: bytes, pair: Couple) -> tuple[bytes, bytes]:
+    """Keys of a candidate, from either side."""
     one, other = pair[0].encode(), pair[1].encode()
     return b"\0".join((owner, one, other)), b"\0".join((owner, other, one))

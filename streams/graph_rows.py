@@ -167,6 +167,9 @@ _MISSING: Final[Any] = object()
 
 _KINDS: Final = (Sum, Asked, Bought, Partner, Head, Claims, Named, Likely, Meant)
 _DECODE: Final[dict[Any, Any]] = {kind: msgspec.msgpack.Decoder(kind).decode for kind in _KINDS}
+decode_sum = msgspec.msgpack.Decoder(Sum).decode
+decode_likely = msgspec.msgpack.Decoder(Likely).decode
+decode_meant = msgspec.msgpack.Decoder(Meant).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 

@@ -36,7 +36,7 @@ from topology.scoring import ScoringSettings
 
 TABLE: Final = "blocks"
 REASON: Final = "synonym model decides"
-_LOOKS, _MEANS = "s", "m"
+LOOKS, _MEANS = "s", "m"
 """First character of a block's name: it holds values by spelling, or by what they may stand for."""
 
 _BY_A_PERSON: Final = 2.0
@@ -151,7 +151,7 @@ class Same:
             if spelling is None:
                 continue
             for name in spelling.blocks:
-                blocks.setdefault((owner, _LOOKS + name), {})[value] = there
+                blocks.setdefault((owner, LOOKS + name), {})[value] = there
             self._meanings.used(owner, value, there=there)
         self._used.clear()
         for move in self._meanings.moves():
@@ -224,7 +224,7 @@ class Same:
 
     def _blocks(self, owner: bytes, value: str) -> set[str]:
         spelling = spelling_of(value)
-        looks = {_LOOKS + name for name in spelling.blocks} if spelling else set[str]()
+        looks = {LOOKS + name for name in spelling.blocks} if spelling else set[str]()
         return looks | {_MEANS + name for name in self._meanings.names(owner, value)}
 
     def _members(self, owner: bytes, block: str) -> dict[str, None]:

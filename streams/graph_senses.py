@@ -57,12 +57,12 @@ class Meanings:
 
     def names(self, owner: bytes, value: str) -> tuple[str, ...]:
         """Names of what a value may stand for, as far as `moves` has told them."""
-        row = self._rows.get(_name(owner, value), Meant)
+        row = self._rows.get(name_of(owner, value), Meant)
         return row.names if row is not None else ()
 
     def used(self, owner: bytes, value: str, *, there: bool) -> None:
         """The value is in use, or not any more; told again, nothing changes."""
-        owned, row = (owner, value), self._rows.get(_name(owner, value), Meant)
+        owned, row = (owner, value), self._rows.get(name_of(owner, value), Meant)
         if there:
             if row is None and self._bundle and owned not in self._told:
                 self._asked[owned] = _question(value)
@@ -71,8 +71,8 @@ class Meanings:
         self._told.pop(owned, None)
         if row is not None:
             self._moves += [Move(owner, value, name, there=False) for name in row.names]
-            self._derived.forget(_name(owner, value), row.bundle)
-            self._rows.drop(_name(owner, value))
+            self._derived.forget(name_of(owner, value), row.bundle)
+            self._rows.drop(name_of(owner, value))
 
     def wants(self) -> list[Term]:
         """Values whose senses must be told, each once."""
@@ -96,7 +96,7 @@ class Meanings:
         told, self._told = self._told, {}
         yield from moves
         for (owner, value), senses in told.items():
-            name = _name(owner, value)
+            name = name_of(owner, value)
             before = self._rows.get(name, Meant)
             self._derived.note(name, before.bundle if before is not None else None)
             left = before.names if before is not None else ()
@@ -109,7 +109,8 @@ class Meanings:
                 yield Move(owner, value, each, there=True)
 
 
-def _name(owner: bytes, value: str) -> bytes:
+def name_of(owner: bytes, value: str) -> bytes:
+    """Key of the row that says what a value may stand for."""
     return b"\0".join((owner, CODE, value.encode()))
 
 

@@ -165,6 +165,15 @@ def _packed(row: tuple[Entry, ...]) -> bytes:
     return b"".join([_ENTRY.pack(*each[:4], len(each.payload)) + each.payload for each in row])
 
 
+def entries_of(value: bytes) -> tuple[Entry, ...] | None:
+    """The entries of a row of `held`; None if it is damaged."""
+    try:
+        entries = _entries(value)
+    except struct.error:
+        return None
+    return entries if _packed(entries) == value else None
+
+
 def _entries(value: bytes) -> tuple[Entry, ...]:
     row, place = [], 0
     while place < len(value):

@@ -224,7 +224,7 @@ def serve_metrics(port: int, *, version: str, host: str = "127.0.0.1") -> int:
         host: where to listen.
 
     Raises:
-        SettingsError: the port is taken.
+        SettingsError: the port is taken, or the host is no address of this machine.
     """
     BUILD_INFO.labels(version, platform.python_version()).set(1)
     try:
@@ -232,6 +232,6 @@ def serve_metrics(port: int, *, version: str, host: str = "127.0.0.1") -> int:
     except OSError as error:
         raise SettingsError(
             f"metrics port {port} on {host} cannot be had ({error}): set CARTOGRAPH_METRICS_PORT "
-            "to another one, or to 0"
+            "to another one or to 0, and CARTOGRAPH_METRICS_HOST to an address of this machine"
         ) from error
     return int(server.server_port)

@@ -13,7 +13,7 @@ from streams.wire import Marker, Sent, encode_marker, encode_total, owner, parti
 _N = struct.Struct(">q")
 _VERSION = struct.Struct(">Q")
 _keys_encode = msgspec.msgpack.Encoder().encode
-_keys_decode = msgspec.msgpack.Decoder(list[bytes]).decode
+decode_keys = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -62,7 +62,7 @@ class Outbox:
         self._sweep: int | None = None if floor is None else int(floor)
         for key, value in state.scan("to_send"):
             self._row_versions.append(_VERSION.unpack(key)[0])
-            self._unsent.update(_keys_decode(value))
+            self._unsent.update(decode_keys(value))
         self._notes.update(key for key, _ in state.scan("notes"))
 
     def add(self, topic: str, key: bytes, delta: int) -> int:
@@ -230,6 +230,12 @@ class Outbox:
         row = _Row() if value is None else _Row(_N.unpack_from(value)[0], value[_N.size :])
         self._rows[name] = row
         return row
+
+
+def total_of(state: State, topic: str, key: bytes) -> tuple[int, bytes]:
+    """Total and payload as a partition's store has them; (0, b"") where there is none."""
+    row = state.get("totals", CODES[topic] + key)
+    return (0, b"") if row is None else (_N.unpack_from(row)[0], row[_N.size :])
 
 
 class _Cycle:

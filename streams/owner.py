@@ -20,8 +20,8 @@ from streams.outbox import Outbox
 from streams.outcomes import DEAD_LETTER, STALE, USED
 from streams.ports import Answers, Forgets, Message, Questions, Record, Stage, State
 from streams.wire import BadMessageError, Marker, Sent, decode
+from topology.store.layout import LAYOUT_VERSION as LAYOUT_VERSION
 
-LAYOUT_VERSION = 1
 KEPT = b"kept"
 """Key, in the table `meta`, of what a store says of itself."""
 
@@ -56,6 +56,13 @@ def without_incarnation(row: bytes) -> bytes:
     kept = _decode(row)
     kept.incarnation = -1
     return _encode(kept)
+
+
+def with_layout(state: State, layout: int) -> None:
+    """Note, without a commit, that all rows of a store are of a layout now."""
+    if (kept := kept_of(state)) is not None:
+        kept.layout = layout
+        state.put("meta", b"kept", _encode(kept))
 
 
 class Start(NamedTuple):
@@ -256,4 +263,10 @@ class Owner:
                 f"the store belongs to {from_disk[0]}/{from_disk[1]} of graph {from_disk[2]!r}, "
                 f"not to {self.name}/{self.partition} of {graph!r}: point CARTOGRAPH_DATA_DIR at "
                 "another folder"
+            )
+        if self.kept.layout != LAYOUT_VERSION:
+            raise StateError(
+                f"{self.name}/{self.partition}: its rows are of layout {self.kept.layout}, this "
+                f"program reads {LAYOUT_VERSION}: `cartograph state migrate` brings older ones up; "
+                "with newer ones run the version that wrote them, or restore a checkpoint"
             )

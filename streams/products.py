@@ -48,7 +48,7 @@ from streams.wire import join, split
 from topology.ontology import Ontology
 
 _MAX_POSITION = 1 << 62
-_PRODUCT = b"p"
+PRODUCT = b"p"
 _ROWS_A_READING = 4  # a reading with its scope takes as much memory as so many totals
 
 
@@ -323,10 +323,10 @@ class Products:
         new = Row(newest.stamp, None if newest.product.deleted else reading, self._bundles)
         self._state.put("products", product, encode_row(new))
         if newest.product.deleted:
-            self._derived.forget(_PRODUCT + product, was)
+            self._derived.forget(PRODUCT + product, was)
             self._state.delete("records", product)
         else:
-            self._derived.note(_PRODUCT + product, was)
+            self._derived.note(PRODUCT + product, was)
             self._state.put("records", product, encode_product(newest.product))
 
     def _claim(self, node: str, old: Reading, found: Read) -> None:

@@ -83,7 +83,7 @@ def asked_of(text: str, tagged: Tagged, ontology: Ontology, bundle: str) -> Aske
     )
 
 
-class _Query(msgspec.Struct, array_like=True):
+class QueryRow(msgspec.Struct, array_like=True):
     """One row of `queries`.
 
     Attributes:
@@ -99,7 +99,7 @@ class _Query(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Query).decode
+decode_query = msgspec.msgpack.Decoder(QueryRow).decode
 
 
 class Queries:
@@ -255,12 +255,12 @@ class Queries:
         else:
             self._outbox.set("asked", key, 0)
 
-    def _row(self, query: bytes) -> _Query:
+    def _row(self, query: bytes) -> QueryRow:
         value = self._state.get("queries", query)
-        return _Query() if value is None else _decode(value)
+        return QueryRow() if value is None else decode_query(value)
 
-    def _keep(self, query: bytes, row: _Query) -> None:
-        if row == _Query():
+    def _keep(self, query: bytes, row: QueryRow) -> None:
+        if row == QueryRow():
             self._state.delete("queries", query)
         else:
             self._state.put("queries", query, _encode(row))

@@ -72,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             could not be read, and at least so many.
         http_host, http_port: of the read replica.
         metrics_port: of the first worker process, the next ones count up; 0: any free port.
+        metrics_host: where workers serve their metrics; anybody who reaches it may read them.
         flush_ms, flush_records: wall time and records after which state is committed and sent.
         send_records: messages in flight a partition.
         unsent_limit: keys waiting to be sent at which a partition stops reading.
@@ -132,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_host: str = "127.0.0.1"
     http_port: int = 8077
     metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
     flush_ms: int = 200
     flush_records: int = 60_000
     send_records: int = 10_000
@@ -315,6 +317,7 @@ RULES: dict[str, Rule] = {
     "http_host": Text("a host name or address", r"\S+"),
     "http_port": Integer(0, 65_535),
     "metrics_port": Integer(0, 65_535),
+    "metrics_host": Text("a host name or address", r"\S+"),
     "flush_ms": Integer(1, 60_000),
     "flush_records": Integer(1, 1_000_000),
     "send_records": Integer(1, 100_000),

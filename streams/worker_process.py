@@ -53,7 +53,9 @@ def main(new_run: NewRun, arguments: list[str]) -> int:
             status.write(file, told)
             try:
                 told.metrics_port = metrics.serve_metrics(
-                    settings.metrics_port, version=importlib.metadata.version("cartograph")
+                    settings.metrics_port,
+                    version=importlib.metadata.version("cartograph"),
+                    host=settings.metrics_host,
                 )
                 asyncio.run(_work(new_run, settings, told))
             except BaseException as error:

@@ -60,6 +60,11 @@ def check(graph: Graph, *, sample: int = 20) -> Report:
     return Report(facts, problems, tuple(shown))
 
 
+def problems_of(graph: Graph) -> Iterator[Problem]:
+    """Everything that is wrong with a graph, as it is found."""
+    return (found for found in _problems(graph, Counter()) if found is not None)
+
+
 def _problems(graph: Graph, counts: "Counter[bytes]") -> Iterator[Problem | None]:
     """None for every fact that was read, and every problem."""
     for key, row in graph.rows(FACTS):

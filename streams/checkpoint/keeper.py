@@ -30,13 +30,12 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import prune
 from streams.control import CheckpointOrder
 from streams.errors import CheckpointError
-from streams.owner import LAYOUT_VERSION as OWNER_LAYOUT
 from streams.owner import Kept
 from streams.partition import Partition
 from streams.settings import Settings
 from streams.status import CheckpointStatus
 from topology.errors import StoreError
-from topology.store.rocksdb import LAYOUT_VERSION as STORE_LAYOUT
+from topology.store.layout import LAYOUT_VERSION
 
 log = logging.getLogger(__name__)
 _Done = TypeVar("_Done")
@@ -196,8 +195,7 @@ class Keeper:
             graph=kept.graph,
             created_ms=int(time.time() * 1000),
             program=importlib.metadata.version("cartograph"),
-            store_layout=STORE_LAYOUT,
-            owner_layout=OWNER_LAYOUT,
+            layout=LAYOUT_VERSION,
             incarnation=kept.incarnation,
             offsets=dict(kept.offsets),
             bundles=self._bundles(),

@@ -19,6 +19,7 @@ import msgspec
 
 from streams.errors import CheckpointError, DamagedCheckpointError
 from streams.settings import STAGES, Settings
+from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT
 
 KEPT_STAGES: Final = tuple(stage for stage in STAGES if stage != "route")
 """Stages that keep state; ROUTE has none."""
@@ -74,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         graph: identity of the graph (prefix and partition count).
         created_ms: wall time of the commit, ms since 1970.
         program: version of Cartograph that wrote it.
-        store_layout, owner_layout: of the RocksDB keys and of the owner's rows.
+        layout: of the store (`topology.store.layout`).
         incarnation: under which it was made; the files hold none, so that whoever restores them
             sends all totals again (DESIGN, rule 2).
         offsets: logical input topic -> where to read on.
@@ -89,8 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     graph: str
     created_ms: int
     program: str
-    store_layout: int
-    owner_layout: int
+    layout: int
     incarnation: int
     offsets: dict[str, int]
     bundles: tuple[str, ...] = ()
@@ -216,15 +216,14 @@ def decode_completed(data: bytes) -> Completed | None:
         return None
 
 
-def unfit(manifest: Manifest, *, graph: str, store_layout: int, owner_layout: int) -> str:
+def unfit(manifest: Manifest, *, graph: str) -> str:
     """Why a manifest cannot be restored by this program into this graph; empty: it can."""
     if manifest.graph != graph:
         return f"is of graph {manifest.graph!r}, not of {graph!r}"
-    told, ours = (manifest.store_layout, manifest.owner_layout), (store_layout, owner_layout)
-    if told != ours:
+    if not OLDEST_LAYOUT <= manifest.layout <= LAYOUT_VERSION:
         return (
-            f"was written with layouts {told} by Cartograph {manifest.program}, this program reads "
-            f"{ours}"
+            f"was written with layout {manifest.layout} by Cartograph {manifest.program}, this "
+            f"program reads {OLDEST_LAYOUT} to {LAYOUT_VERSION}"
         )
     return ""
 

@@ -23,9 +23,7 @@ from streams.checkpoint.manifest import (
 )
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError
-from streams.owner import LAYOUT_VERSION as OWNER_LAYOUT
 from streams.status import Recovering
-from topology.store.rocksdb import LAYOUT_VERSION as STORE_LAYOUT
 
 log = logging.getLogger(__name__)
 
@@ -226,9 +224,7 @@ class Recovery:
                 log.error("%s/%d: %s", self._stage, number, found)
                 yield found
                 continue
-            why = unfit(
-                found, graph=self._graph, store_layout=STORE_LAYOUT, owner_layout=OWNER_LAYOUT
-            )
+            why = unfit(found, graph=self._graph)
             if why:
                 log.warning("%s/%d: checkpoint %s %s", self._stage, number, found.checkpoint, why)
             elif _has_read_on(found.offsets, beyond):

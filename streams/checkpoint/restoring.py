@@ -10,10 +10,8 @@ from streams.checkpoint.copying import fetch, hash_of
 from streams.checkpoint.manifest import File, Manifest, unfit
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError, StateError
-from streams.owner import LAYOUT_VERSION as OWNER_LAYOUT
 from streams.settings import Settings
 from streams.status import stage_folder
-from topology.store.rocksdb import LAYOUT_VERSION as STORE_LAYOUT
 
 _AT_ONCE: Final = 4
 
@@ -44,9 +42,7 @@ def restore_all(
                 f"{target} is not empty: move it away (it may hold what the checkpoint lacks), "
                 "then restore again"
             )
-        why = unfit(
-            part, graph=settings.graph, store_layout=STORE_LAYOUT, owner_layout=OWNER_LAYOUT
-        )
+        why = unfit(part, graph=settings.graph)
         if why:
             raise CheckpointError(f"{part.stage}/{part.partition} of {part.checkpoint} {why}")
     for target, part in targets:

@@ -17,12 +17,12 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import manifests
 from streams.checkpoint.wiring import place_of
 from streams.errors import CheckpointError
-from streams.owner import LAYOUT_VERSION as OWNER_LAYOUT
+from streams.migration import open_store
+from streams.registry import SPECS
 from streams.settings import Settings
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph, Tables
 from topology.keys import COUNTERS
-from topology.store.rocksdb import LAYOUT_VERSION as STORE_LAYOUT
 from topology.store.rocksdb import RocksStore
 
 GRAPH: Final = "graph"
@@ -53,6 +53,7 @@ def open_graph_partitions(
         if not (target / "CURRENT").exists():
             note(f"fetching {manifest.stage}/{manifest.partition}: {manifest.size:,} bytes ...")
             fetch(place, manifest, target)
+            open_store(target, SPECS[GRAPH].all_tables).close()  # brings an older layout up
     stores: list[RocksStore] = []
     try:
         for manifest in found:
@@ -100,9 +101,7 @@ def graph_manifests(settings: Settings, place: Place, checkpoint: str) -> list[M
             "GRAPH: `cartograph checkpoint list` shows which are complete"
         )
     for each in found:
-        if why := unfit(
-            each, graph=settings.graph, store_layout=STORE_LAYOUT, owner_layout=OWNER_LAYOUT
-        ):
+        if why := unfit(each, graph=settings.graph):
             raise CheckpointError(f"checkpoint {checkpoint} {why}: use another one")
     return found
 

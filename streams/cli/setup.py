@@ -13,6 +13,7 @@ from streams.cli.shell import (
     JSON,
     broker_folder,
     group,
+    note,
     say,
     settings,
     show,
@@ -110,14 +111,17 @@ def address_of(found: Settings) -> str:
 @topics.command("apply")
 @told
 def topics_apply(as_json: Annotated[bool, JSON] = False) -> None:
-    """Create the topics that are missing; existing ones are looked at, never changed."""
+    """Create the topics that are missing; existing ones are looked at, never changed.
+
+    Exit code 1 where the graph cannot run on one of them; other differences are only said.
+    """
     found = settings()
     specs = plan(Names(found.prefix), found.partitions, replication=found.replication)
     done = asyncio.run(admin.apply(address_of(found), specs, options=options(found)))
     value = {
         "created": done.created,
         "existing": done.existing,
-        "differences": [str(each) for each in done.differences],
+        "differences": [msgspec.to_builtins(each) for each in done.differences],
     }
 
     def text() -> None:
@@ -126,11 +130,13 @@ def topics_apply(as_json: Annotated[bool, JSON] = False) -> None:
         for name in done.existing:
             say(f"exists   {name}")
         for each in done.differences:
-            say(f"differs  {each}")
+            say(f"{'WRONG   ' if each.blocking else 'differs '} {each.topic} {each.words}")
 
     show(value, as_json=as_json, text=text)
-    if done.differences:
+    if any(each.blocking for each in done.differences):
         raise typer.Exit(FOUND_WRONG)
+    if done.differences:
+        note("the graph runs on topics that differ so; make them equal with your Kafka's tools")
 
 
 @topics.command("show")

@@ -1,4 +1,4 @@
-"""`cartograph state show|check|digest`: what the stores of this machine hold."""
+"""`cartograph state show|check|digest|migrate`: what the stores of this machine hold."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,16 +9,25 @@ import msgspec
 import typer
 
 from streams.app import stage_folder
+from streams.checks.partition import check_partition
 from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
 from streams.errors import StateError
 from streams.inbox import Inbox
+from streams.migration import open_store
 from streams.owner import Kept, kept_of
+from streams.registry import SPECS, window_settings
 from streams.settings import STAGES, Settings
-from topology.check import check
 from topology.digest import Digest
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph
+from topology.keys import FACTS
+from topology.store.layout import OLDEST_LAYOUT, layout_of
 from topology.store.rocksdb import RocksStore
+
+WHAT_TO_DO = (
+    "Nothing was changed. Stop the worker of such a partition and restore its newest checkpoint, "
+    "or move its folder away and build it again: “A store that is wrong” in deploy/RUNBOOK.md"
+)
 
 state = group("What the stores of this machine hold; workers may run meanwhile.")
 
@@ -39,6 +48,34 @@ class Digested(msgspec.Struct):
     digest: str
     facts: int
     partitions: int
+
+
+class Wrong(msgspec.Struct):
+    """One thing that is wrong in a partition."""
+
+    stage: str
+    partition: int
+    table: str
+    key: str
+    what: str
+
+
+class Checked(msgspec.Struct):
+    """What a check found: how many things are wrong, and the first of each partition."""
+
+    facts: int
+    partitions: int
+    count: int
+    problems: list[Wrong]
+
+
+class Migrated(msgspec.Struct):
+    """A partition, with its layout before and now."""
+
+    stage: str
+    partition: int
+    before: int
+    now: int
 
 
 def folders(found: Settings, stage: str) -> list[Path]:
@@ -92,6 +129,24 @@ def digested(found: Settings) -> Digested:
     return Digested(digest.hex, facts, len(partitions))
 
 
+def checked(found: Settings) -> Checked:
+    """Everything that is wrong with the stores of this machine."""
+    result = Checked(0, 0, 0, [])
+    for stage, spec in SPECS.items():
+        for folder in folders(found, stage):
+            partition = int(folder.name)
+            with opened(folder, spec.all_tables) as store:
+                report = check_partition(
+                    store, spec, partition, graph=found.graph, windows=window_settings(found)
+                )
+                if stage == "graph" and not report.problems:
+                    result.facts += sum(1 for _ in Graph(store).rows(FACTS))
+            result.partitions += 1
+            result.count += report.problems
+            result.problems += [Wrong(stage, partition, *each) for each in report.sample]
+    return result
+
+
 @state.command("show")
 @told
 def state_show(as_json: Annotated[bool, JSON] = False) -> None:
@@ -113,23 +168,41 @@ def state_show(as_json: Annotated[bool, JSON] = False) -> None:
 @state.command("check")
 @told
 def state_check(as_json: Annotated[bool, JSON] = False) -> None:
-    """Read every fact and every index and compare; exit code 1 if something is wrong."""
-    found, problems, facts = settings(), [], 0
-    for folder in folders(found, "graph"):
-        with opened(folder, GRAPH_TABLES) as store:
-            report = check(Graph(store))
-        facts += report.facts
-        problems += [(folder.name, each.table, each.key, each.what) for each in report.sample]
-    value = {"facts": facts, "problems": problems}
+    """Read every row of every store and count anew; exit code 1 if something is wrong.
+
+    Workers may run meanwhile: a store is looked at as it is when it is opened.
+    """
+    value = checked(settings())
 
     def text() -> None:
-        say(f"{facts:,} facts, {len(problems) or 'no'} problems")
-        if problems:
-            table(("partition", "table", "key", "what"), problems)
+        say(f"{value.facts:,} facts, {value.partitions} partitions, {value.count or 'no'} problems")
+        if value.problems:
+            table(
+                ("stage", "partition", "table", "key", "what"),
+                map(msgspec.structs.astuple, value.problems),
+            )
+            say(WHAT_TO_DO)
 
     show(value, as_json=as_json, text=text)
-    if problems:
+    if value.count:
         raise typer.Exit(FOUND_WRONG)
+
+
+@state.command("migrate")
+@told
+def state_migrate(as_json: Annotated[bool, JSON] = False) -> None:
+    """Bring the stores of this machine up to the layout of this program; the workers must rest.
+
+    A worker does so too when it starts. An older program cannot read them then: take a checkpoint
+    first. Each partition is brought up whole or not at all; call it again after a kill.
+    """
+    found, rows = settings(), list[Migrated]()
+    for stage, spec in SPECS.items():
+        for folder in folders(found, stage):
+            before = layout_of(folder, create=False, oldest=OLDEST_LAYOUT)
+            with open_store(folder, spec.all_tables) as store:
+                rows.append(Migrated(stage, int(folder.name), before, store.layout))
+    show(rows, as_json=as_json, text=lambda: _print_migrated(rows))
 
 
 @state.command("digest")
@@ -142,3 +215,13 @@ def state_digest(as_json: Annotated[bool, JSON] = False) -> None:
 
 def _pairs(counts: dict[str, int]) -> str:
     return " ".join(f"{name}={count:,}" for name, count in sorted(counts.items()))
+
+
+def _print_migrated(rows: list[Migrated]) -> None:
+    table(
+        ("stage", "partition", "layout", "now"),
+        [(each.stage, each.partition, each.before, each.now) for each in rows],
+    )
+    say(f"{sum(each.before != each.now for each in rows)} of {len(rows)} brought up")
+    if any(each.before != each.now for each in rows):
+        say("What models are to be asked again: `cartograph model backfill`, with the workers")

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from streams.app import check_topics
 from streams.connection import options
 from streams.errors import BrokerError, TopicError
+from streams.migration import open_store
 from streams.ports import Record
 from streams.serve.reader import AsOf
 from streams.serve.replica import TABLES, Counts, Replica
@@ -22,7 +23,7 @@ from streams.settings import Settings
 from streams.topics import DAY_MS, TOMBSTONE_DAYS
 from streams.wire import FACTS
 from topology.graph import Graph, Tables
-from topology.store.rocksdb import RocksStore, StoreMemory
+from topology.store.rocksdb import StoreMemory
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Follower:
             cache_bytes=settings.state_cache_mb * _MIB,
             write_buffer_bytes=settings.write_buffer_mb * _MIB,
         )
-        self.store = RocksStore(replica_folder(settings), TABLES, memory=memory)
+        self.store = open_store(replica_folder(settings), TABLES, memory=memory)
         try:
             self.replica = Replica(self.store, graph=settings.graph)
         except BaseException:

@@ -24,6 +24,7 @@ from streams.checkpoint.place import Place
 from tests.bench.report import FOLDER, Row, row
 from tests.bench.report import save as report
 from tests.s3 import serving
+from topology.store.layout import LAYOUT_VERSION
 from topology.store.rocksdb import RocksStore
 
 TABLES = ("meta", "totals")
@@ -50,8 +51,7 @@ def copied(store: RocksStore, place: Place, folder: Path, checkpoint: str) -> tu
         graph="graph/1",
         created_ms=0,
         program="",
-        store_layout=1,
-        owner_layout=1,
+        layout=LAYOUT_VERSION,
         incarnation=0,
         offsets={},
     )

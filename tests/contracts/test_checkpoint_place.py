@@ -17,9 +17,8 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import manifests, prune
 from streams.checkpoint.restoring import check_files
 from streams.errors import CheckpointError, DamagedCheckpointError
-from streams.owner import LAYOUT_VERSION as OWNER_LAYOUT
 from tests.s3 import SERVERS, serving
-from topology.store.rocksdb import LAYOUT_VERSION as STORE_LAYOUT
+from topology.store.layout import LAYOUT_VERSION
 from topology.store.rocksdb import RocksStore
 
 TABLES = ("meta", "totals")
@@ -55,8 +54,7 @@ def manifest(number: int = 0, checkpoint: str = "20261105T120000Z", **more: obje
         "graph": "graph/2",
         "created_ms": 1,
         "program": "0.1.0",
-        "store_layout": STORE_LAYOUT,
-        "owner_layout": OWNER_LAYOUT,
+        "layout": LAYOUT_VERSION,
         "incarnation": 7,
         "offsets": {"events": 5},
         **more,

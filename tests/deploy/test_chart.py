@@ -17,7 +17,7 @@ VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 
 SET_BY_THE_CHART = {
-    "data_dir", "member", "workers", "metrics_port", "http_host", "http_port",
+    "data_dir", "member", "workers", "metrics_port", "metrics_host", "http_host", "http_port",
     "secret", "kafka_password", "kafka_key_password",
     "kafka_ca_file", "kafka_cert_file", "kafka_key_file",
 }  # fmt: skip

@@ -22,7 +22,6 @@ from tests.deploy.told import DEPLOY, ROOT, api_paths, parse_command, settings_o
 CHART = DEPLOY / "chart"
 CASES = ("", "minimal", "gpu", "all")
 READY = "/usr/local/lib/cartograph/worker_ready.py"
-RELAY_ABOVE = 10_000
 
 
 def helm() -> str:
@@ -57,8 +56,8 @@ def pods(case: str) -> dict[str, dict[str, Any]]:
 
 
 def own(pod: dict[str, Any]) -> dict[str, Any]:
-    """The container of ours; the others pass metrics on."""
-    (found,) = [c for c in pod["spec"]["containers"] if not c["name"].startswith("metrics-")]
+    """The one container."""
+    (found,) = pod["spec"]["containers"]
     return dict(found)
 
 
@@ -136,7 +135,7 @@ def test_workers_are_asked_for_as_many_processes_as_they_have(case: str):
         assert probe == ["python", "-I", READY, f"{stage}={count}"]
 
 
-def test_metrics_of_every_process_are_passed_on_and_read():
+def test_metrics_of_every_process_are_served_and_read():
     monitor = of_kind("ServiceMonitor", "all")["cartograph-workers"]["spec"]
     wanted = {endpoint["port"] for endpoint in monitor["endpoints"]}
     for name, each in of_kind("StatefulSet", "all").items():
@@ -144,20 +143,24 @@ def test_metrics_of_every_process_are_passed_on_and_read():
         settings = settings_of(environment(pod))
         supervisor = Supervisor(settings, slots(settings, [stage]))
         ports = [supervisor._of_one(n).metrics_port for n in range(settings.workers_of(stage))]
-        relays = [c for c in pod["spec"]["containers"] if c["name"].startswith("metrics-")]
-        assert [c["args"] for c in relays] == [
-            [f"TCP-LISTEN:{port + RELAY_ABOVE},fork,reuseaddr", f"TCP:127.0.0.1:{port}"]
-            for port in ports
-        ]
+        assert settings.metrics_host == "0.0.0.0"
+        assert [each["containerPort"] for each in own(pod)["ports"]] == ports
         service = of_kind("Service", "all")[name]
         assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-        assert [port["port"] for port in service["spec"]["ports"]] == [
-            port + RELAY_ABOVE for port in ports
-        ]
+        assert [port["port"] for port in service["spec"]["ports"]] == ports
+        names = [port["name"] for port in own(pod)["ports"]]
+        assert [port["targetPort"] for port in service["spec"]["ports"]] == names
         assert {port["name"] for port in service["spec"]["ports"]} <= wanted
     policy = of_kind("NetworkPolicy", "all")["cartograph-workers"]["spec"]["ingress"][0]["ports"][0]
-    assert policy["port"] == 9464 + RELAY_ABOVE
+    assert policy["port"] == 9464
     assert policy["endPort"] == policy["port"] + 63
+
+
+def test_metrics_that_nobody_reads_are_on_loopback_alone():
+    for each in of_kind("StatefulSet", "").values():
+        pod = each["spec"]["template"]
+        assert settings_of(environment(pod)).metrics_host == "127.0.0.1"
+        assert "ports" not in own(pod)
 
 
 @pytest.mark.parametrize("case", ["", "all"])

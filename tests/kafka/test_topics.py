@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from typer.testing import CliRunner
 
+from streams.__main__ import app
 from streams.broker import admin
 from streams.errors import TopicError
 from streams.topics import Names, plan, recreated
@@ -94,3 +96,20 @@ def test_two_processes_may_apply_the_same_plan_at_once(kafka: str, topic_prefix:
     first, second = asyncio.run(both())
     assert first.topics == second.topics
     assert len(first.topics) == len(planned)
+
+
+def test_differences_that_do_no_harm_are_said_and_do_not_fail(
+    kafka: str, topic_prefix: str, create_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_topic("control", 1, {"cleanup.policy": "compact", "max.message.bytes": "20000000"})
+    monkeypatch.setenv("CARTOGRAPH_KAFKA", kafka)
+    monkeypatch.setenv("CARTOGRAPH_PREFIX", topic_prefix)
+    monkeypatch.setenv("CARTOGRAPH_PARTITIONS", "2")
+    first = CliRunner().invoke(app, ["topics", "apply"])
+    assert first.exit_code == 0, first.output
+    assert f"differs  {topic_prefix}.control segment.ms is" in first.output
+    assert "the graph runs on topics that differ so" in first.output
+    monkeypatch.setenv("CARTOGRAPH_PARTITIONS", "3")
+    told = CliRunner().invoke(app, ["topics", "apply"])
+    assert told.exit_code == 1
+    assert f"WRONG    {topic_prefix}.facts has 2 partitions" in told.output

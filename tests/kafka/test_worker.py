@@ -23,6 +23,7 @@ from tests.kafka.helpers import (
     totals,
     wait_until,
 )
+from topology.store.layout import LAYOUT_VERSION
 
 
 def small(stage: str, number: int) -> list[str]:
@@ -174,7 +175,7 @@ def test_a_store_of_another_layout_worker_or_graph_and_an_emptied_one(
     layout = stores / "2" / "cartograph-layout"
     layout.write_text("99\n")
     assert "layout '99'" in refused(settings)
-    layout.write_text("1\n")
+    layout.write_text(f"{LAYOUT_VERSION}\n")
     (stores / "0").rename(stores / "x")
     (stores / "1").rename(stores / "0")
     (stores / "x").rename(stores / "1")

@@ -29,6 +29,7 @@ from streams.checkpoint.manifest import (
 from streams.checkpoint.retention import Seen, garbage, outdated
 from streams.errors import DamagedCheckpointError
 from streams.settings import Settings
+from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}", fullmatch=True)
 sha256s = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
@@ -56,8 +57,7 @@ made = st.builds(
     graph=st.just("graph/32"),
     created_ms=st.integers(0, 2**50),
     program=st.text(max_size=10),
-    store_layout=st.integers(0, 9),
-    owner_layout=st.integers(0, 9),
+    layout=st.integers(0, 9),
     incarnation=st.integers(-1, 2**50),
     offsets=st.dictionaries(st.sampled_from(["events", "claims"]), st.integers(0, 2**60)),
     bundles=st.lists(st.text(max_size=8), max_size=2).map(tuple),
@@ -100,8 +100,7 @@ def test_a_manifest_cannot_name_a_path(name: str):
         graph="graph/1",
         created_ms=0,
         program="",
-        store_layout=1,
-        owner_layout=1,
+        layout=1,
         incarnation=0,
         offsets={},
         files=(one,),
@@ -112,19 +111,20 @@ def test_a_manifest_cannot_name_a_path(name: str):
 
 @given(made)
 def test_what_another_program_or_graph_wrote_does_not_fit(manifest: Manifest):
-    layouts = {"store_layout": manifest.store_layout, "owner_layout": manifest.owner_layout}
-    assert unfit(manifest, graph="graph/32", **layouts) == ""
-    assert "graph" in unfit(manifest, graph="graph/8", **layouts)
-    other = {**layouts, "store_layout": manifest.store_layout + 1}
-    assert "layouts" in unfit(manifest, graph="graph/32", **other)
+    assert "graph" in unfit(manifest, graph="graph/8")
+    for layout in (OLDEST_LAYOUT, LAYOUT_VERSION):
+        assert unfit(msgspec.structs.replace(manifest, layout=layout), graph="graph/32") == ""
+    for layout in (OLDEST_LAYOUT - 1, LAYOUT_VERSION + 1):
+        other = msgspec.structs.replace(manifest, layout=layout)
+        assert "layout" in unfit(other, graph="graph/32")
 
 
 def test_settings_that_change_results_are_compared():
     then = Settings(scoring={"min_support": 3.0}, purchase_actions=("buy",))
     manifest = msgspec.json.decode(b'{"settings": %s}' % msgspec.json.encode(result_settings(then)))
     told = Manifest(
-        checkpoint="", stage="", partition=0, graph="", created_ms=0, program="", store_layout=0,
-        owner_layout=0, incarnation=0, offsets={}, settings=manifest["settings"],
+        checkpoint="", stage="", partition=0, graph="", created_ms=0, program="", layout=0,
+        incarnation=0, offsets={}, settings=manifest["settings"],
     )  # fmt: skip
     assert set(told.settings) == set(RESULT_SETTINGS)
     assert changed_settings(told, result_settings(then)) == []

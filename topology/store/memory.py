@@ -1,6 +1,7 @@
 """A store in memory with the same rules as the real one: nothing is durable before `commit`."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 
 class MemoryStore:
@@ -60,6 +61,10 @@ class MemoryStore:
                 else:
                     kept[key] = value
         self._pending.clear()
+
+    def damage(self) -> Iterator[tuple[str, str]]:
+        """Nothing: memory has no blocks that could not be read."""
+        return iter(())
 
     def close(self) -> None:
         """Forget what was not committed."""

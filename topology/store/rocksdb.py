@@ -10,14 +10,13 @@ commits, whole ones from the end; the owner's boot id notices (DESIGN, "How tota
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 from rocksdict import (
     AccessType,
@@ -27,16 +26,14 @@ from rocksdict import (
     WriteBatch,
 )
 
-from topology.errors import StoreError, StoreLayoutError
+from topology.errors import StoreError
 from topology.store.failures import explained
+from topology.store.layout import LAYOUT_FILE as LAYOUT_FILE
+from topology.store.layout import LAYOUT_VERSION, layout_of, write_layout
 from topology.store.patience import TRIES, patiently
 from topology.store.rocksdb_options import StoreMemory as StoreMemory
 from topology.store.rocksdb_options import store_options
 from topology.store.rows import committed_rows
-
-LAYOUT_VERSION: Final = 1
-LAYOUT_FILE: Final = "cartograph-layout"
-_LAYOUT_NEW: Final = f"{LAYOUT_FILE}.new"
 
 
 class RocksStore:
@@ -47,6 +44,7 @@ class RocksStore:
         tables: names of the tables; a store may have more from another time.
         memory: shared by all stores of the process; a small one of its own without it.
         read_only: look at a store, also at one that another process is writing, as it is now.
+        oldest: layouts from here on are taken; only who brings stores up to date takes older ones.
 
     Attributes:
         lost_commits: its write-ahead log was damaged: the store is as of an earlier commit.
@@ -64,12 +62,13 @@ class RocksStore:
         *,
         memory: StoreMemory | None = None,
         read_only: bool = False,
+        oldest: int = LAYOUT_VERSION,
     ) -> None:
         self.path = Path(path)
         self.read_only = read_only
         self.lost_commits = False
         memory = memory or StoreMemory(cache_bytes=32 << 20, write_buffer_bytes=16 << 20)
-        _check_layout(self.path, create=not read_only)
+        self.layout = layout_of(self.path, create=not read_only, oldest=oldest)
         self._open(tables, memory)
         self._pending: dict[str, dict[bytes, bytes | None]] = {name: {} for name in self._families}
         self._fresh: dict[str, list[bytes]] = {name: [] for name in self._families}
@@ -180,7 +179,23 @@ class RocksStore:
             raise StoreError(
                 f"no checkpoint in {path} ({error}): check space and rights"
             ) from error
-        _write_layout(path)
+        write_layout(path)
+
+    def damage(self) -> Iterator[tuple[str, str]]:
+        """Tables with blocks that cannot be read, and what RocksDB says; reads every block."""
+        for table, family in self._families.items():
+            if family is None:
+                continue
+            options = ReadOptions()
+            options.fill_cache(False)
+            cursor = family.iter(options)
+            try:
+                cursor.seek_to_first()
+                while cursor.valid():
+                    cursor.next()
+                cursor.status()
+            except Exception as error:  # noqa: BLE001 - rocksdict raises nothing narrower
+                yield table, str(error)
 
     def flush(self) -> None:
         """Write committed rows from memory to table files; only tools and benchmarks need it."""
@@ -334,31 +349,3 @@ def _families(path: Path, options: Any) -> list[str]:
         # RocksDB would begin a new database here and remove the files of the old one.
         raise RuntimeError("Corruption: there are tables or logs, but no file CURRENT")
     return []
-
-
-def _check_layout(path: Path, *, create: bool) -> None:
-    file = path / LAYOUT_FILE
-    if file.exists():
-        told = file.read_text(encoding="utf-8").strip()
-        if told != str(LAYOUT_VERSION):
-            raise StoreLayoutError(
-                f"{path} was written with layout {told!r}, this program reads {LAYOUT_VERSION}: "
-                "restore a checkpoint of this layout, or move the folder away and rebuild it by "
-                "replay"
-            )
-        return
-    if not create:
-        raise StoreError(f"{path} is no store of Cartograph: name the folder of a partition")
-    if path.exists() and any(file.name != _LAYOUT_NEW for file in path.iterdir()):
-        raise StoreLayoutError(
-            f"{path} is not empty and has no {LAYOUT_FILE}: it is no store of Cartograph, point "
-            "CARTOGRAPH_DATA_DIR at another folder"
-        )
-    path.mkdir(parents=True, exist_ok=True)
-    _write_layout(path)
-
-
-def _write_layout(path: Path) -> None:
-    made = path / _LAYOUT_NEW
-    made.write_text(f"{LAYOUT_VERSION}\n", encoding="utf-8")
-    os.replace(made, path / LAYOUT_FILE)

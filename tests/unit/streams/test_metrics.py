@@ -1,6 +1,8 @@
 """Metrics keep the house's rules; tallies become counters; too many dead letters stop a worker."""
 
 import re
+import subprocess
+import sys
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -14,6 +16,7 @@ from streams.checkpoint import metrics as of_checkpoints
 from streams.errors import DeadLetterLimitError, SettingsError
 from streams.limits import DeadLetterLimit
 from streams.outcomes import OUTCOMES
+from streams.settings import Settings
 
 DECLARED = {
     name: thing
@@ -104,3 +107,27 @@ def test_a_long_good_past_does_not_hide_a_source_that_turns_bad():
         limit.add(100, 90)
     with pytest.raises(DeadLetterLimitError):
         limit.add(100, 90)
+
+
+def test_metrics_are_served_where_the_settings_say_and_nowhere_else():
+    port = metrics.serve_metrics(0, version="test", host="127.0.0.2")
+    page = urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics").read()
+    assert b"cartograph_build_info" in page
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics")
+
+
+def test_a_worker_that_cannot_serve_metrics_there_says_what_to_change(tmp_path: Path):
+    settings = Settings().with_(
+        kafka="127.0.0.1:1", data_dir=tmp_path, metrics_host="192.0.2.1", log_json=False
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.worker_main", "route", "0"],
+        input=settings.to_json(),
+        capture_output=True,
+        cwd=Path(__file__).parents[3],
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    assert b"192.0.2.1" in done.stdout + done.stderr
+    assert b"CARTOGRAPH_METRICS_HOST" in done.stdout + done.stderr

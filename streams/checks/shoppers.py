@@ -1,0 +1,135 @@
+"""SHOPPERS counted anew: what all shoppers stand for, against the totals that are told.
+
+Weeks that no return can reach any more have lost rows of the ledger and keep their totals: those
+are passed over.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from streams.checks.protocol import shown
+from streams.ports import State
+from streams.scanning import each
+from streams.shopper_keys import standing_of, topic_of
+from streams.shopper_rows import (
+    LEDGER,
+    OPEN_DAYS,
+    SHOPPERS,
+    Week,
+    day_key,
+    ledger_key,
+    thaw,
+    time_of_key,
+    unpack,
+    unpack_week,
+)
+from streams.shopper_sessions import Sessions, Step
+from streams.totals import CODES
+from streams.weeks import week_from_key, week_of
+from streams.windows import CLICK, PURCHASE, SEARCH, WindowSettings
+from topology.check import Problem
+
+_WEEK_DIGITS: Final = 5
+_N_BYTES: Final = 8
+_BROKEN = (msgspec.MsgspecError, ValueError, IndexError, KeyError, TypeError)
+
+
+def check_shoppers(state: State, settings: WindowSettings) -> Iterator[Problem]:
+    """Rows, their index by day, and the totals that follow from them.
+
+    Keeps about 150 bytes in memory for every total.
+    """
+    recount = _Recount(state, settings)
+    yield from recount.all()
+    if recount.is_broken:
+        return  # what cannot be read would be missing from every total
+    oldest = recount.oldest_whole_week()
+    counts = recount.counts
+    for topic in ("searched", "bought"):
+        for name, row in each(state, "totals", CODES[topic]):
+            n, found = int.from_bytes(row[:_N_BYTES], "big", signed=True), counts.pop(name, 0)
+            if n != found and week_from_key(name[-_WEEK_DIGITS:]) >= oldest:
+                yield Problem("totals", shown(name), f"is {n}, the ledger comes to {found}")
+    for name, n in counts.items():
+        if week_from_key(name[-_WEEK_DIGITS:]) >= oldest:
+            yield Problem("totals", shown(name), f"is missing, the ledger comes to {n}")
+
+
+class _Recount:
+    """All shoppers of a partition, one after the other."""
+
+    def __init__(self, state: State, settings: WindowSettings) -> None:
+        self._state, self._settings = state, settings
+        self._weeks = list(_weeks_of(state))
+        self.counts: Counter[bytes] = Counter()
+        self.is_broken = False
+
+    def oldest_whole_week(self) -> int:
+        """From which week on all rows of the ledger are still there."""
+        high = int(self._state.get("meta", b"shoppers") or 0)
+        kept = max(0, high - self._settings.keep_ms - self._settings.allowance_ms)
+        return max(week_of(kept), self._weeks[0] if self._weeks else 0)
+
+    def all(self) -> Iterator[Problem]:
+        """Count every shopper; what cannot be read is told."""
+        for key, data in each(self._state, SHOPPERS):
+            yield from self._shopper(key.decode(errors="replace"), data)
+        for key, _ in each(self._state, LEDGER):
+            week, shopper = time_of_key(key)
+            if self._state.get(SHOPPERS, shopper.encode()) is None and not any(
+                self._state.get(LEDGER, ledger_key(earlier, shopper)) is not None
+                for earlier in self._weeks
+                if earlier < week
+            ):
+                yield from self._shopper(shopper, None)
+
+    def _shopper(self, name: str, data: bytes | None) -> Iterator[Problem]:
+        try:
+            weeks = {
+                week: unpack_week(week, row)
+                for week in self._weeks
+                if (row := self._state.get(LEDGER, ledger_key(week, name))) is not None
+            }
+            standing = self._standing(name, data, weeks)
+            if data is not None:
+                day = unpack(name, data, 0).day
+                if self._state.get(OPEN_DAYS, day_key(day, name)) is None:
+                    yield Problem(OPEN_DAYS, name, f"has no entry of day {day}")
+        except _BROKEN as error:
+            self.is_broken = True
+            yield Problem(SHOPPERS, name, f"cannot be read: {type(error).__name__} {error}")
+            return
+        for key in standing:
+            self.counts[CODES[topic_of(key)] + key] += 1
+
+    def _standing(self, name: str, data: bytes | None, weeks: dict[int, Week]) -> set[bytes]:
+        """Keys of all totals that the shopper adds 1 to."""
+        sessions = Sessions(self._settings)
+        row = unpack(name, data, 0) if data is not None else None
+        now = thaw(row.settled if row is not None else b"")
+        settled = [basket for week in weeks.values() for basket in week.baskets]
+        steps: list[Step] = row.steps() if row is not None else []
+        for step in steps:
+            if step.kind == CLICK:
+                sessions.click(now, step)
+            elif step.kind == SEARCH:
+                sessions.search(now, step)
+            elif step.kind == PURCHASE:
+                sessions.purchase(now, step)
+            else:
+                sessions.give_back(now, step, settled)
+        asked = {key for key, _ in now.asked}.union(*(week.asked for week in weeks.values()))
+        baskets = [*now.baskets(), *settled]
+        return standing_of(asked, baskets, now.taken, self._settings.basket)
+
+
+def _weeks_of(state: State) -> Iterator[int]:
+    """Weeks that have rows in the ledger, found without reading them all."""
+    after: bytes | None = None
+    while rows := state.scan(LEDGER, after=after, limit=1):
+        week, _ = time_of_key(rows[0][0])
+        yield week
+        after = rows[0][0].partition(b"\0")[0] + b"\1"

@@ -1,0 +1,39 @@
+"""A partition's store, opened and brought up to the layout of this program."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from streams.layout_steps import bring_up
+from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT, write_layout
+from topology.store.rocksdb import RocksStore, StoreMemory
+
+log = logging.getLogger(__name__)
+
+
+def open_store(
+    path: Path, tables: Sequence[str], *, memory: StoreMemory | None = None
+) -> RocksStore:
+    """Open a store to be written, whatever layout it has that this program knows.
+
+    While rows are changed the file of the layout says `1>2`, so that an older program, which does
+    not look into the rows, refuses the store from the first moment on. The rows and their layout
+    are one commit; a kill before or behind it is made good by the next call.
+
+    Raises:
+        StoreLayoutError, StateError: it cannot be brought up; the message says what to do.
+        StoreLockedError, StoreError: see `RocksStore`.
+    """
+    store = RocksStore(path, tables, memory=memory, oldest=OLDEST_LAYOUT)
+    if store.layout == LAYOUT_VERSION:
+        return store
+    try:
+        write_layout(path, f"{store.layout}>{LAYOUT_VERSION}")
+        bring_up(store)
+        write_layout(path)
+    except BaseException:
+        store.close()
+        raise
+    log.info("%s: brought up from layout %d to %d", path, store.layout, LAYOUT_VERSION)
+    store.layout = LAYOUT_VERSION
+    return store
