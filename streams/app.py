@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from faust.types import TP
 
 from streams import agents, connection, machine, metrics
 from streams.answers import no_models
@@ -20,6 +21,7 @@ from streams.broker import admin
 from streams.control import Control
 from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
+from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.model_exchange import Exchange
@@ -27,6 +29,7 @@ from streams.models import Bundles, Models
 from streams.partition import Pace, Partition
 from streams.producer import Producer
 from streams.settings import Settings
+from streams.stage_report import StageReport
 from streams.stages import StageSpec
 from streams.status import ModelStatus, stage_folder
 from streams.topics import ActualTopic, Names, differences, plan
@@ -220,7 +223,7 @@ class StageRun:
         settings, spec = self.settings, self.spec
         inputs = {self._names.of(name): name for name in spec.inputs}
         bundles = self._models.bundles if self._models else Bundles()
-        memory = StoreMemory(
+        self._memory = memory = StoreMemory(
             cache_bytes=settings.state_cache_mb * _MIB,
             write_buffer_bytes=settings.write_buffer_mb * _MIB,
         )
@@ -269,24 +272,22 @@ class StageRun:
         holdings, name, turn = self._holdings, self.spec.name, 0
         if holdings is None:
             return
+        report = StageReport(name, self._memory)
         while True:
             await asyncio.sleep(_REPORT_S)
-            turn += 1
             partitions = list(holdings.partitions.values())
             for each in partitions:
                 self._limit.add(*each.report.update(each.owner.tally))
-            stages = [getattr(each.owner.stage, "gauges", None) for each in partitions]
-            metrics.report_gauges(name, [gauges() for gauges in stages if gauges is not None])
+            report.tell(partitions, turn=turn)
             if self.spec.models:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
-            metrics.UNSENT.labels(name).set(sum(each.owner.outbox.waiting for each in partitions))
-            metrics.PARTITIONS.labels(name).set(len(partitions))
-            report_lag(self._app, name)
-            if turn % _SIZE_EVERY == 1:
+            report_lag(self._app, name, holdings.positions(), holdings.lag_clock)
+            if turn % _SIZE_EVERY == 0:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
                 metrics.STORE_BYTES.labels(name).set(size)
             if holdings.ready and not self._app.rebalancing:
                 await self._app.consumer.report(holdings.positions())
+            turn += 1
 
 
 async def watch_app(app: SpanApp) -> None:
@@ -296,13 +297,19 @@ async def watch_app(app: SpanApp) -> None:
     raise app.crash_reason or CartographError("Faust stopped by itself")
 
 
-def report_lag(app: SpanApp, stage: str) -> None:
-    """Set the lag of each input topic."""
-    lags: dict[str, int] = {}
-    for tp, lag in app.consumer.lags().items():
-        lags[tp.topic] = lags.get(tp.topic, 0) + lag
-    for topic, lag in lags.items():
-        metrics.LAG.labels(stage, topic).set(lag)
+def report_lag(app: SpanApp, stage: str, positions: Mapping[TP, int], clock: LagClock[TP]) -> None:
+    """Set the lag of each input topic: records of all its partitions, seconds of the worst."""
+    records: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    ends, now_ms = app.consumer.known_ends(), int(time.time() * 1000)
+    for tp, behind in clock.behind(ends, positions, now_ms).items():
+        records[tp.topic] = records.get(tp.topic, 0) + behind.records
+        if behind.seconds is not None:
+            seconds[tp.topic] = max(seconds.get(tp.topic, 0.0), behind.seconds)
+    for topic, count in records.items():
+        metrics.LAG.labels(stage, topic).set(count)
+    for topic, waits in seconds.items():
+        metrics.LAG_SECONDS.labels(stage, topic).set(waits)
 
 
 def folder_bytes(folder: Path) -> int:

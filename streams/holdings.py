@@ -16,6 +16,7 @@ from streams.answers import Answer
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
+from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
@@ -103,6 +104,7 @@ class Holdings:
         self._last_read = self._last_calm = time.monotonic()
         self._is_calm = False
         self._reading = 0
+        self.lag_clock = LagClock[TP]()
         self._batch_seconds = metrics.BATCH_SECONDS.labels(plan.name)
 
     @property
@@ -194,6 +196,8 @@ class Holdings:
         finally:
             self._reading -= 1
         self._last_read = time.monotonic()
+        if span.records:
+            self.lag_clock.applied(TP(topic, number), span.records[-1].at_ms)
         self._batch_seconds.observe(self._last_read - begun)
 
     async def run(self) -> None:
