@@ -27,6 +27,7 @@ from streams.limits import DeadLetterLimit
 from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
 from streams.partition import Pace, Partition
+from streams.probes import Reason
 from streams.producer import Producer
 from streams.settings import Settings
 from streams.stage_report import StageReport
@@ -52,6 +53,11 @@ class Run(Protocol):
 
     @property
     def ready(self) -> bool: ...
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready; empty: it is."""
+        ...
 
     @property
     def held(self) -> tuple[str, ...]: ...
@@ -113,12 +119,29 @@ class StageRun:
         self._models: Models | None = None
         self._exchange: Exchange | None = None
         self._holdings: Holdings | None = None
+        self._app: SpanApp | None = None
         self._backfill = Backfill(self._open_partitions)
 
     @property
     def ready(self) -> bool:
         """All partitions that Kafka gave are open."""
         return self._holdings is not None and self._holdings.ready
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready."""
+        if self.failed.done():
+            return (Reason("stopping", "the worker has failed and is about to end: see its log"),)
+        if self.spec.models and self._models is None:
+            return (Reason("models", "its models are being loaded and checked"),)
+        if self._holdings is None or self._app is None:
+            return (Reason("starting", "it connects to its broker"),)
+        return not_ready(
+            self._lease,
+            is_rebalancing=self._app.rebalancing,
+            held=len(self._holdings.partitions),
+            assigned=self._holdings.assigned,
+        )
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -173,7 +196,7 @@ class StageRun:
             )
             self._control.on_reload = self._exchange.ask
         instance = agents.member_id(settings, worker)
-        self._app = agents.new_app(
+        self._app = app = agents.new_app(
             settings,
             spec.name,
             instance,
@@ -183,15 +206,13 @@ class StageRun:
             # Taggers take seconds for what other stages do in milliseconds; commit in between.
             fetch_records=_MODEL_FETCH_RECORDS if "tagging" in spec.models else _FETCH_RECORDS,
         )
-        agents.add_agent(
-            self._app, spec.name, list(self._holdings.plan.inputs), self._holdings.read
-        )
+        agents.add_agent(app, spec.name, list(self._holdings.plan.inputs), self._holdings.read)
         self._tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
                 ("flush", self._holdings.run()),
-                ("report", self._report()),
-                ("faust", watch_app(self._app)),
+                ("report", self._report(app)),
+                ("faust", watch_app(app)),
                 *([("models", self._exchange.run())] if self._exchange else []),
                 *([("backfill", self._backfill.run())] if self._exchange else []),
             )
@@ -267,7 +288,7 @@ class StageRun:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
-    async def _report(self) -> None:
+    async def _report(self, app: SpanApp) -> None:
         """Every second: counters, gauges, lag, and offsets for Kafka's own tools."""
         holdings, name, turn = self._holdings, self.spec.name, 0
         if holdings is None:
@@ -281,13 +302,38 @@ class StageRun:
             report.tell(partitions, turn=turn)
             if self.spec.models:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
-            report_lag(self._app, name, holdings.positions(), holdings.lag_clock)
+            report_lag(app, name, holdings.positions(), holdings.lag_clock)
             if turn % _SIZE_EVERY == 0:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
                 metrics.STORE_BYTES.labels(name).set(size)
-            if holdings.ready and not self._app.rebalancing:
-                await self._app.consumer.report(holdings.positions())
+            metrics.READY.labels(name).set(not self.reasons)
+            if holdings.ready and not app.rebalancing:
+                await app.consumer.report(holdings.positions())
             turn += 1
+
+
+def not_ready(
+    lease: Lease, *, is_rebalancing: bool, held: int, assigned: int | None
+) -> tuple[Reason, ...]:
+    """Why a worker that runs cannot work on all that it should; empty: it can.
+
+    Args:
+        lease: renewed by the heartbeats that its broker answers.
+        is_rebalancing: Kafka is moving partitions.
+        held: partitions that are open.
+        assigned: those that Kafka gave, None before it has given any.
+    """
+    if assigned is None:
+        return (Reason("unassigned", "Kafka has given it no partitions yet"),)
+    reasons = []
+    if not lease.is_good:
+        words = "its broker has answered no heartbeat lately: it neither writes nor sends"
+        reasons.append(Reason("broker", words))
+    if is_rebalancing:
+        reasons.append(Reason("rebalancing", "Kafka is moving partitions between workers"))
+    if held < assigned:
+        reasons.append(Reason("opening", f"{held} of {assigned} partitions are open"))
+    return tuple(reasons)
 
 
 async def watch_app(app: SpanApp) -> None:

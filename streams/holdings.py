@@ -113,6 +113,11 @@ class Holdings:
         return self._assigned is not None and len(self._partitions) == len(self._assigned)
 
     @property
+    def assigned(self) -> int | None:
+        """How many partitions Kafka gave; None before it has given any."""
+        return None if self._assigned is None else len(self._assigned)
+
+    @property
     def rests(self) -> bool:
         """Everything that was read has come to its end."""
         return all(partition.rests for partition in self._partitions.values())

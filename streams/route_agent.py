@@ -18,13 +18,14 @@ from faust.types import TP
 
 from streams import agents, connection, metrics
 from streams.alignment import Alignment
-from streams.app import check_topics, report_lag, watch_app
+from streams.app import check_topics, not_ready, report_lag, watch_app
 from streams.errors import SettingsError
 from streams.fetch import Reader, Span
 from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.ports import Message, Record
+from streams.probes import Reason
 from streams.producer import Producer
 from streams.route import Route
 from streams.route_setup import check_sources, clamped, route_settings
@@ -97,6 +98,11 @@ class RouteHoldings:
     def ready(self) -> bool:
         """All that was assigned is being read."""
         return self._assigned is not None and self._next.keys() >= self._assigned
+
+    @property
+    def assigned(self) -> int | None:
+        """How many partitions Kafka gave; None before it has given any."""
+        return None if self._assigned is None else len(self._assigned)
 
     def fence(self) -> None:
         self._epoch += 1
@@ -241,12 +247,27 @@ class RouteRun:
         )
         self._report_tally = metrics.TallyReport(NAME)
         self._holdings: RouteHoldings | None = None
+        self._app: Any = None  # a `RouteApp`, from `start` on
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def ready(self) -> bool:
         """All partitions that Kafka gave are being read."""
         return self._holdings is not None and self._holdings.ready
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready."""
+        if self.failed.done():
+            return (Reason("stopping", "the worker has failed and is about to end: see its log"),)
+        if self._holdings is None or self._app is None:
+            return (Reason("starting", "it connects to its broker"),)
+        return not_ready(
+            self._lease,
+            is_rebalancing=self._app.rebalancing,
+            held=len(self._holdings.positions()),
+            assigned=self._holdings.assigned,
+        )
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -344,6 +365,7 @@ class RouteRun:
             report_lag(self._app, NAME, self._holdings.positions(), self._holdings.lag_clock)
             if (newest_ms := self._app.alignment.newest_ms) is not None:
                 metrics.WATERMARK_DELAY.labels(NAME).set(time.time() - newest_ms / 1000)
+            metrics.READY.labels(NAME).set(not self.reasons)
             metrics.PARTITIONS.labels(NAME).set(len(self._holdings.positions()))
 
     async def _share(self) -> None:

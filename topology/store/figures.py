@@ -74,7 +74,12 @@ def add_up(some: Iterable[StoreFigures]) -> StoreFigures:
             rows[table] = rows.get(table, 0) + count
     return StoreFigures(
         rows,
-        *(sum(each[place] for each in found) for place in range(1, 7)),
+        sum(each.memtable_bytes for each in found),
+        sum(each.table_reader_bytes for each in found),
+        sum(each.live_bytes for each in found),
+        sum(each.pending_compaction_bytes for each in found),
+        sum(each.compactions for each in found),
+        sum(each.flushes for each in found),
         max((each.level0_files for each in found), default=0),
         sum(each.stopped for each in found),
         min((each.delayed_write_bytes for each in found if each.delayed_write_bytes), default=0),
