@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 from faust.types import TP
 
-from streams import metrics
+from streams import logs, metrics
 from streams.answers import Answer
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
@@ -21,6 +21,7 @@ from streams.lease import Lease
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
 from streams.ports import Stage
+from streams.telling import during
 from streams.transport import Log
 from topology.errors import StoreLockedError
 
@@ -197,7 +198,11 @@ class Holdings:
         begun = time.monotonic()
         self._reading += 1
         try:
-            await partition.read(topic, span)
+            with logs.bound(topic=topic, partition=number, offset=span.start):
+                await partition.read(topic, span)
+        except Exception as error:
+            during(error, topic=topic, partition=number, offset=span.start)
+            raise
         finally:
             self._reading -= 1
         self._last_read = time.monotonic()

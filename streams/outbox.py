@@ -8,6 +8,7 @@ import msgspec
 from streams.cache_count import CacheCount
 from streams.errors import StateError
 from streams.ports import Message, State
+from streams.telling import hint_of
 from streams.totals import CODES
 from streams.wire import Marker, Sent, encode_marker, encode_total, owner, partition_of
 
@@ -133,7 +134,7 @@ class Outbox:
             n = row.n
             if n < 0:
                 raise StateError(
-                    f"total {name!r} would be {n!r}: a bug, please report it; "
+                    f"total {hint_of(name)} would be {n!r}: a bug, please report it; "
                     "restore a checkpoint or rebuild the partition"
                 )
             if n == 0:

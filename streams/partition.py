@@ -7,12 +7,13 @@ every `await` the partition may have been taken away; `alive` says so.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from streams import metrics
+from streams import logs, metrics
 from streams.answers import ANSWERS, Answer
 from streams.errors import StateError
 from streams.fetch import Span
@@ -23,6 +24,9 @@ from streams.source_times import earlier
 from streams.step_times import StepTimes
 
 _ROUNDS = 1_000
+
+
+log = logging.getLogger(__name__)
 
 
 class Store(State, Protocol):
@@ -131,6 +135,7 @@ class Partition:
 
     async def run(self) -> None:
         """Commit and send until the partition is closed."""
+        logs.bind(partition=self.owner.partition)
         while self.alive:
             await self._wake.wait()
             self._wake.clear()
@@ -222,6 +227,7 @@ class Partition:
             for key, value in answered.rows:
                 self._store.put(ANSWERS, key, value)
             self.owner.learn(answered.answers)
+        log.debug("still asked: %r", questions)
         raise StateError(
             f"{self.owner.name}/{self.owner.partition} asks models without end: a bug, please "
             "report it. CARTOGRAPH_LOG_LEVEL=debug logs what is asked"

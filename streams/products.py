@@ -45,6 +45,7 @@ from streams.product_rows import TABLES as TABLES
 from streams.product_sales import CALM_SLICE, ROWS_A_TOTAL, SLICE, Stepped
 from streams.product_samples import SAMPLE, Samples
 from streams.product_values import Values
+from streams.telling import hint_of
 from streams.wire import join, split
 from topology.ontology import Ontology
 
@@ -193,8 +194,8 @@ class Products:
         row, record = self._state.get("products", product), self._state.get("records", product)
         if row is None or record is None:
             raise StateError(
-                f"the record of product {product!r} is gone: a bug, please report it; rebuild the "
-                "partition"
+                f"the record of product {hint_of(product)} is gone: a bug, please report it; "
+                "rebuild the partition"
             )
         return _Newest(decode_row(row).stamp, decode_product(record))
 

@@ -34,6 +34,7 @@ from streams.settings import Settings
 from streams.source_times import earlier
 from streams.status import ModelStatus
 from streams.step_times import StepTimes
+from streams.telling import during
 from streams.topics import Names
 from streams.transport import Log, SpanApp
 
@@ -147,7 +148,11 @@ class RouteHoldings:
         if epoch != self._epoch:
             return
         applying = self._times.waited(begun)
-        routed = self._route.route(topic, number, span.records)
+        try:
+            routed = self._route.route(topic, number, span.records)
+        except Exception as error:
+            during(error, topic=topic, partition=number, offset=span.start)
+            raise
         self.tally.update(routed.tally)
         messages, positions, oldest_ms = self._collected
         messages += routed.messages

@@ -23,6 +23,7 @@ from streams.errors import BrokerError, CartographError, DeposedError
 from streams.probes import Health, Ready, Reason
 from streams.settings import Settings
 from streams.status import ModelStatus, Status
+from streams.telling import context_of, words_of
 from topology.errors import TopologyError
 
 OK, BROKE, SET_UP_WRONG, KAFKA_AWAY = 0, 1, 2, 3
@@ -64,7 +65,7 @@ def main(new_run: NewRun, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return OK
     except (CartographError, TopologyError, ModelError) as error:
-        log.error("%s", error)  # noqa: TRY400 - a sentence for the operator, no traceback
+        log.error("%s", words_of(error))  # noqa: TRY400 - a sentence for the operator
         return _code(error)
     except Exception:
         log.exception("the worker broke; it starts again from its stores")
@@ -113,10 +114,11 @@ def _leave(settings: Settings, told: Status, error: BaseException | None) -> Non
     code = OK
     if error is not None:
         told.error, code = _sentence(error), _code(error)
-        if code == BROKE and not isinstance(error, DeposedError):
-            log.error("the worker broke; it starts again from its stores", exc_info=error)
-        else:
-            log.error("%s", error)
+        with logs.bound(**context_of(error)):
+            if code == BROKE and not isinstance(error, DeposedError):
+                log.error("the worker broke; it starts again from its stores", exc_info=error)
+            else:
+                log.error("%s", words_of(error))
     status.write(status.status_file(settings, told.stage, told.slot), told)
     exit_now(code)
 
@@ -172,5 +174,4 @@ def _code(error: BaseException) -> int:
 
 
 def _sentence(error: BaseException) -> str:
-    known = isinstance(error, CartographError | TopologyError | ModelError)
-    return str(error) if known else f"{type(error).__name__}: {error}"
+    return words_of(error)
