@@ -71,11 +71,19 @@ class ProductQuality:
 
     def move(self, old: Reading, new: Reading) -> None:
         """A product now counts as `new`, which was `old`."""
-        if old.facts == new.facts and old.type == new.type and old.used == new.used:
-            return
-        for reading, sign in ((old, -1), (new, 1)):
-            for name, n in self._names(reading):
-                self._counted.add(name, sign * n)
+        add = self._counted.add
+        if old.facts != new.facts:
+            was, is_now = said_of(old, self._ontology), said_of(new, self._ontology)
+            for attribute, outcome in was.items():
+                if is_now.get(attribute) != outcome:
+                    add(f"catalog_text.{attribute}.{outcome}", -1)
+            for attribute, outcome in is_now.items():
+                if was.get(attribute) != outcome:
+                    add(f"catalog_text.{attribute}.{outcome}", 1)
+        if old.type != new.type or old.used != new.used:
+            for reading, sign in ((old, -1), (new, 1)):
+                for name, n in self._covered(reading):
+                    add(name, sign * n)
 
     def flush(self) -> None:
         """Write what changed to the state."""
@@ -93,6 +101,9 @@ class ProductQuality:
     def _names(self, reading: Reading) -> Iterator[tuple[str, int]]:
         for attribute, outcome in said_of(reading, self._ontology).items():
             yield f"catalog_text.{attribute}.{outcome}", 1
+        yield from self._covered(reading)
+
+    def _covered(self, reading: Reading) -> Iterator[tuple[str, int]]:
         if not reading.type:
             return
         filled, missing = coverage_of(reading, self._ontology)
