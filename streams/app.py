@@ -26,6 +26,7 @@ from streams.erasure_feed import ErasureFeed
 from streams.erasures import Erasure
 from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
+from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.migration import open_store
@@ -33,10 +34,19 @@ from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
 from streams.opening import Opening
 from streams.partition import Pace, Partition
+from streams.probes import Reason
 from streams.producer import Producer
+from streams.score_watch import ScoreWatch
 from streams.settings import Settings
+from streams.stage_report import StageReport
 from streams.stages import StageSpec
-from streams.status import CheckpointStatus, ModelStatus, Recovering, stage_folder
+from streams.status import (
+    CheckpointStatus,
+    ModelStatus,
+    Recovering,
+    stage_folder,
+    status_file,
+)
 from streams.topic_watch import watch_topics
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
@@ -58,6 +68,11 @@ class Run(Protocol):
 
     @property
     def ready(self) -> bool: ...
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready; empty: it is."""
+        ...
 
     @property
     def held(self) -> tuple[str, ...]: ...
@@ -133,6 +148,7 @@ class StageRun:
         self._exchange: Exchange | None = None
         self._holdings: Holdings | None = None
         self._erasures: ErasureFeed | None = None
+        self._app: SpanApp | None = None
         self._backfill = Backfill(self._open_partitions)
         self._recovery = new_recovery(settings, spec.name, rebuilds=spec.rebuilds)
         self._keeper: Keeper | None = None
@@ -141,6 +157,22 @@ class StageRun:
     def ready(self) -> bool:
         """All partitions that Kafka gave are open."""
         return self._holdings is not None and self._holdings.ready
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready."""
+        if self.failed.done():
+            return (Reason("stopping", "the worker has failed and is about to end: see its log"),)
+        if self.spec.models and self._models is None:
+            return (Reason("models", "its models are being loaded and checked"),)
+        if self._holdings is None or self._app is None:
+            return (Reason("starting", "it connects to its broker"),)
+        return not_ready(
+            self._lease,
+            is_rebalancing=self._app.rebalancing,
+            held=len(self._holdings.partitions),
+            assigned=self._holdings.assigned,
+        )
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -196,6 +228,9 @@ class StageRun:
         self._models = (
             await asyncio.to_thread(Models.load, settings, spec.models) if spec.models else None
         )
+        if self._models is not None:
+            file = status_file(settings, spec.name, self.slot).with_suffix(".scores")
+            self._models.scores = ScoreWatch(file)
         await asyncio.gather(self._producer.start(), self._control.start())
         if spec.forgets:
             self._erasures = ErasureFeed(
@@ -223,7 +258,7 @@ class StageRun:
             )
             self._control.on_reload = self._exchange.ask
         instance = agents.member_id(settings, worker)
-        self._app = agents.new_app(
+        self._app = app = agents.new_app(
             settings,
             spec.name,
             instance,
@@ -233,15 +268,13 @@ class StageRun:
             # Taggers take seconds for what other stages do in milliseconds; commit in between.
             fetch_records=_MODEL_FETCH_RECORDS if "tagging" in spec.models else _FETCH_RECORDS,
         )
-        agents.add_agent(
-            self._app, spec.name, list(self._holdings.plan.inputs), self._holdings.read
-        )
+        agents.add_agent(app, spec.name, list(self._holdings.plan.inputs), self._holdings.read)
         self._tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
                 ("flush", self._holdings.run()),
-                ("report", self._report()),
-                ("faust", watch_app(self._app)),
+                ("report", self._report(app)),
+                ("faust", watch_app(app)),
                 ("topics", watch_topics(settings, self._holdings.plan.topic_ids)),
                 *([("models", self._exchange.run())] if self._exchange else []),
                 *([("backfill", self._backfill.run())] if self._exchange else []),
@@ -266,7 +299,8 @@ class StageRun:
 
     async def leave(self) -> None:
         """After `stop`: others get our partitions now, not after the session timeout."""
-        await self._app.consumer.leave()
+        if self._app is not None:
+            await self._app.consumer.leave()
 
     def fail(self, error: BaseException) -> None:
         """End the worker for this reason; the first one counts."""
@@ -279,7 +313,7 @@ class StageRun:
         settings, spec = self.settings, self.spec
         inputs = {self._names.of(name): name for name in spec.inputs}
         bundles = self._models.bundles if self._models else Bundles()
-        memory = StoreMemory(
+        self._memory = memory = StoreMemory(
             cache_bytes=settings.state_cache_mb * _MIB,
             write_buffer_bytes=settings.write_buffer_mb * _MIB,
         )
@@ -335,30 +369,55 @@ class StageRun:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
-    async def _report(self) -> None:
+    async def _report(self, app: SpanApp) -> None:
         """Every second: counters, gauges, lag, and offsets for Kafka's own tools."""
         holdings, name, turn = self._holdings, self.spec.name, 0
         if holdings is None:
             return
+        report = StageReport(name, self._memory)
         while True:
             await asyncio.sleep(_REPORT_S)
-            turn += 1
             partitions = list(holdings.partitions.values())
             for each in partitions:
                 self._limit.add(*each.report.update(each.owner.tally))
-            stages = [getattr(each.owner.stage, "gauges", None) for each in partitions]
-            metrics.report_gauges(name, [gauges() for gauges in stages if gauges is not None])
+            report.tell(partitions, turn=turn)
             if self.spec.models:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
-            metrics.UNSENT.labels(name).set(sum(each.owner.outbox.waiting for each in partitions))
-            metrics.PARTITIONS.labels(name).set(len(partitions))
+            if self._models is not None:
+                self._models.scores.report()
             RECOVERING.labels(name).set(len(self._recovery.under_way))
-            await report_lag(self._app, name, holdings.positions())
-            if turn % _SIZE_EVERY == 1:
+            await report_lag(app, name, holdings.positions(), holdings.lag_clock)
+            if turn % _SIZE_EVERY == 0:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
                 metrics.STORE_BYTES.labels(name).set(size)
-            if holdings.ready and not self._app.rebalancing:
-                await self._app.consumer.report(holdings.positions())
+            metrics.READY.labels(name).set(not self.reasons)
+            if holdings.ready and not app.rebalancing:
+                await app.consumer.report(holdings.positions())
+            turn += 1
+
+
+def not_ready(
+    lease: Lease, *, is_rebalancing: bool, held: int, assigned: int | None
+) -> tuple[Reason, ...]:
+    """Why a worker that runs cannot work on all that it should; empty: it can.
+
+    Args:
+        lease: renewed by the heartbeats that its broker answers.
+        is_rebalancing: Kafka is moving partitions.
+        held: partitions that are open.
+        assigned: those that Kafka gave, None before it has given any.
+    """
+    if assigned is None:
+        return (Reason("unassigned", "Kafka has given it no partitions yet"),)
+    reasons = []
+    if not lease.is_good:
+        words = "its broker has answered no heartbeat lately: it neither writes nor sends"
+        reasons.append(Reason("broker", words))
+    if is_rebalancing:
+        reasons.append(Reason("rebalancing", "Kafka is moving partitions between workers"))
+    if held < assigned:
+        reasons.append(Reason("opening", f"{held} of {assigned} partitions are open"))
+    return tuple(reasons)
 
 
 async def watch_app(app: SpanApp) -> None:
@@ -368,13 +427,24 @@ async def watch_app(app: SpanApp) -> None:
     raise app.crash_reason or CartographError("Faust stopped by itself")
 
 
-async def report_lag(app: SpanApp, stage: str, positions: Mapping[TP, int]) -> None:
-    """Set the lag of each input topic; what was said last stands where Kafka does not answer."""
-    lags: dict[str, int] = {}
-    for tp, lag in (await app.consumer.lags(positions)).items():
-        lags[tp.topic] = lags.get(tp.topic, 0) + lag
-    for topic, lag in lags.items():
-        metrics.LAG.labels(stage, topic).set(lag)
+async def report_lag(
+    app: SpanApp, stage: str, positions: Mapping[TP, int], clock: LagClock[TP]
+) -> None:
+    """Set the lag of each input topic: records of all its partitions, seconds of the worst.
+
+    What was said last stands where Kafka does not answer.
+    """
+    records: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    ends, now_ms = await app.consumer.ends_now(positions), int(time.time() * 1000)
+    for tp, behind in clock.behind(ends, positions, now_ms).items():
+        records[tp.topic] = records.get(tp.topic, 0) + behind.records
+        if behind.seconds is not None:
+            seconds[tp.topic] = max(seconds.get(tp.topic, 0.0), behind.seconds)
+    for topic, count in records.items():
+        metrics.LAG.labels(stage, topic).set(count)
+    for topic, waits in seconds.items():
+        metrics.LAG_SECONDS.labels(stage, topic).set(waits)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -1,19 +1,34 @@
-"""Every metric of a worker, and the page that Prometheus reads (a replica: `serve/metrics.py`).
+"""Every metric of a worker (of its stores, of the graph's quality and of a replica in `metrics_*`).
 
 Labels come from short fixed lists: stages, topics of the contract, outcomes, reasons, relations;
-never an id, a query or a value.
+never an id, a query or a value. All stand in one registry of our own, together with what
+prometheus-client says of the process, the platform and the garbage collector. The list
+of all: `deploy/METRICS.md`.
 """
 
 import platform
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+import prometheus_client
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from streams.errors import SettingsError
+from streams import metrics_page
 from streams.outcomes import OUTCOMES
+from streams.probes import Health
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+"""The only registry that is served; what libraries put into prometheus-client's own is not."""
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+Counter = partial(prometheus_client.Counter, registry=REGISTRY)
+Gauge = partial(prometheus_client.Gauge, registry=REGISTRY)
+Histogram = partial(prometheus_client.Histogram, registry=REGISTRY)
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_RECORDS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
 
 RECORDS = Counter(
     "cartograph_records_total",
@@ -46,8 +61,20 @@ UNSENT = Gauge(
 )
 LAG = Gauge(
     "cartograph_lag_records",
-    "Records of the partitions of this process that were not read yet. Rising: add workers.",
+    "Records of the partitions of this process that were not applied yet. Rising: add workers.",
     ["stage", "topic"],
+)
+LAG_SECONDS = Gauge(
+    "cartograph_lag_seconds",
+    "At most so long the oldest record that was not applied yet waits, 0: none does. Rising: add "
+    "workers.",
+    ["stage", "topic"],
+)
+WATERMARK_DELAY = Gauge(
+    "cartograph_watermark_delay_seconds",
+    "Now less the highest event time that was taken in. High without lag: the shop's events come "
+    "late, or are old ones that are played again.",
+    ["stage"],
 )
 LOST = Counter(
     "cartograph_lost_records_total",
@@ -60,11 +87,36 @@ BATCH_SECONDS = Histogram(
     ["stage"],
     buckets=_SECONDS,
 )
+BATCH_RECORDS = Histogram(
+    "cartograph_batch_records",
+    "Records of a fetched batch. Always few under lag: fetches are too small.",
+    ["stage"],
+    buckets=_RECORDS,
+)
+STEP_SECONDS = Histogram(
+    "cartograph_step_seconds",
+    "Where the time of a partition goes: wait (too much is unsent, or another batch is under way), "
+    "apply (without models), models, commit, send. Models high: more threads, or a GPU.",
+    ["stage", "step"],
+    buckets=_SECONDS,
+)
+COMMIT_RECORDS = Histogram(
+    "cartograph_commit_records",
+    "Records behind one commit. Few under load: raise CARTOGRAPH_FLUSH_RECORDS or _FLUSH_MS.",
+    ["stage"],
+    buckets=_RECORDS,
+)
 COMMIT_SECONDS = Histogram(
     "cartograph_commit_seconds",
     "One commit of a partition's state. Above 0.1: lower CARTOGRAPH_FLUSH_RECORDS.",
     ["stage"],
     buckets=_SECONDS,
+)
+CACHE_LOOKUPS = Counter(
+    "cartograph_cache_lookups_total",
+    "Rows that were asked of what a stage keeps decoded in memory; a miss asks the store. Many "
+    "misses: raise CARTOGRAPH_CACHE_ROWS.",
+    ["stage", "cache", "outcome"],
 )
 PUBLISH_SECONDS = Histogram(
     "cartograph_publish_seconds",
@@ -72,6 +124,7 @@ PUBLISH_SECONDS = Histogram(
     ["stage"],
     buckets=_SECONDS,
 )
+READY = Gauge("cartograph_ready", "1 while /readyz says ready. 0 for long: ask it why.", ["stage"])
 INFERENCE_SECONDS = Histogram(
     "cartograph_inference_seconds",
     "One call of a model, many texts. High: more threads, or a GPU.",
@@ -199,39 +252,20 @@ class TallyReport:
         return read, dead
 
 
-def report_gauges(stage: str, gauges: Iterable[Mapping[str, int]]) -> None:
-    """Add up what the partitions of a stage say of themselves.
-
-    A name `facts.<relation>.<status>` is a count of facts; any other stands under the stage.
-    """
-    added: Tally[str] = Tally()
-    for told in gauges:
-        added.update(told)
-    for name, count in added.items():
-        parts = name.split(".")
-        if len(parts) == 3 and parts[0] == "facts":
-            FACTS.labels(parts[1], parts[2]).set(count)
-        else:
-            ITEMS.labels(stage, name).set(count)
-
-
-def serve_metrics(port: int, *, version: str, host: str = "127.0.0.1") -> int:
-    """Serve `/metrics` of this process in a thread of its own; the port really taken.
+def serve_metrics(
+    port: int, *, version: str, host: str = "127.0.0.1", health: Health | None = None
+) -> int:
+    """Serve `/metrics` and the probes of this process in a thread; the port really taken.
 
     Args:
         port: 0 for any free one.
         version: of the program.
         host: where to listen.
+        health: what `/livez` and `/readyz` say; None: there are none.
 
     Raises:
         SettingsError: the port is taken, or the host is no address of this machine.
     """
     BUILD_INFO.labels(version, platform.python_version()).set(1)
-    try:
-        server, _ = start_http_server(port, addr=host)
-    except OSError as error:
-        raise SettingsError(
-            f"metrics port {port} on {host} cannot be had ({error}): set CARTOGRAPH_METRICS_PORT "
-            "to another one or to 0, and CARTOGRAPH_METRICS_HOST to an address of this machine"
-        ) from error
-    return int(server.server_port)
+    app = metrics_page.page(prometheus_client.make_wsgi_app(REGISTRY), health)
+    return metrics_page.serve(app, host=host, port=port)

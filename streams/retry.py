@@ -19,8 +19,8 @@ from streams.dead_letters import DeadLetter, State, decode_dead_letter, hash_of,
 from streams.events import decode_event
 from streams.ports import Message, Record
 from streams.route import CATALOG, EVENTS, Route
-from streams.route_agent import route_settings
 from streams.route_checks import NAME as ROUTE
+from streams.route_setup import route_settings
 from streams.settings import Settings
 
 HEADER: Final = "cartograph-retry"

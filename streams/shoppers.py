@@ -19,11 +19,13 @@ each flush takes a bounded number of the oldest entries whose time has come. How
 changes no total: whether a return is in time is judged by event times alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
 
+from streams.cache_count import CacheCount
+from streams.counted import Counted, rows
 from streams.erasures import TOPIC as ERASURES
 from streams.erasures import Done, Erasure, done_record
 from streams.events import decode_event
@@ -34,7 +36,7 @@ from streams.shopper_erasures import TABLE as ERASED_ROWS
 from streams.shopper_erasures import Erased, TakenBack
 from streams.shopper_erasures import decode as decode_erased
 from streams.shopper_erasures import encode as encode_erased
-from streams.shopper_ledger import Ledger
+from streams.shopper_ledger import LEDGER_ROWS, Ledger
 from streams.shopper_rows import (
     LEDGER,
     OPEN_DAYS,
@@ -53,7 +55,9 @@ from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
 
 TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, "meta")
 EVENTS = "events"
+OPEN_VISITS = "open_visits"
 _HIGH, _ANSWERED = b"shoppers", b"erasures"
+OPEN_VISITS = "open_visits"
 _SWEEP = 1_000
 _NEVER = -(1 << 62)
 
@@ -73,10 +77,12 @@ class Shoppers:
     def __init__(self, wiring: Wiring, settings: WindowSettings) -> None:
         self._state, self._tally, self._reject = wiring.state, wiring.tally, wiring.reject
         self._outbox, self._settings = wiring.outbox, settings
-        self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings)
+        self._counted = Counted(wiring.state, "windows", self._of_old)
+        self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings, self._counted)
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
         self._fresh: dict[str, list[bytes]] = {}
+        self.cache = CacheCount()
         high = self._state.get("meta", _HIGH)
         self._high = self._high_written = _NEVER if high is None else int(high)
         self._first_day = self._first_time(OPEN_DAYS)
@@ -136,6 +142,14 @@ class Shoppers:
         if late:
             self._tally[f"{EVENTS}.{LATE}"] += late
 
+    def gauges(self) -> dict[str, int]:
+        """`open_visits`: shoppers whose visit may go on; `ledger_rows`: weeks of shoppers."""
+        return {name: self._counted.counts.get(name, 0) for name in (OPEN_VISITS, LEDGER_ROWS)}
+
+    def marks(self) -> dict[str, int]:
+        """`watermark`: the highest event time that was taken in, ms since 1970."""
+        return {"watermark": self._high} if self._high > _NEVER else {}
+
     def wants(self) -> Questions:
         """Nothing: no model is asked here."""
         return Questions()
@@ -162,12 +176,18 @@ class Shoppers:
             self._high_written = self._high
         self._close(budget, horizon)
         self._expire(budget)
+        self._counted.flush()
         if len(self._young) > self._settings.cache_shoppers // 2:
             self._old, self._young = self._young, {}
+
+    def _of_old(self) -> Iterator[tuple[str, int]]:
+        for name, table in ((OPEN_VISITS, SHOPPERS), (LEDGER_ROWS, LEDGER)):
+            yield name, sum(1 for _ in rows(self._state, table))
 
     def _take_in(self, horizon: int) -> None:
         rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
         used = duplicates = capped = erased = 0
+        missed = self.cache.misses
         for shopper, packed in self._fresh.items():
             if self._erased and (known := self._erased.get(shopper)):
                 came = len(packed)
@@ -191,6 +211,7 @@ class Shoppers:
             if row.count >= row.trim_at:
                 ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
             self._write(row)
+        self.cache.hits += len(self._fresh) - (self.cache.misses - missed)
         ends = ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped), (ERASED, erased))
         for outcome, n in ends:
             if n:
@@ -232,11 +253,13 @@ class Shoppers:
         self._state.delete(SHOPPERS, row.key)
         if row.day >= 0:
             self._state.delete(OPEN_DAYS, day_key(row.day, row.shopper))
+            self._counted.add(OPEN_VISITS, -1)
 
     def _row(self, shopper: str) -> Row:
         """The shopper's row, from the older generation, the state, or new."""
         row = self._old.pop(shopper, None)
         if row is None:
+            self.cache.misses += 1
             row = self._load(shopper) or Row(shopper, shopper.encode(), self._settings.raw_events)
         self._young[shopper] = row
         return row
@@ -250,6 +273,8 @@ class Shoppers:
     def _write(self, row: Row) -> None:
         day = row.latest // DAY_MS
         if day != row.day:
+            if row.day < 0:
+                self._counted.add(OPEN_VISITS, 1)
             row.day = day
             self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
             if self._first_day is None or day < self._first_day:
@@ -281,6 +306,7 @@ class Shoppers:
         self._young.pop(shopper, None)
         self._old.pop(shopper, None)
         self._state.delete(SHOPPERS, shopper.encode())
+        self._counted.add(OPEN_VISITS, -1)
 
     def _expire(self, budget: int) -> None:
         """Let weeks of the ledger go that no return can reach any more."""
@@ -296,6 +322,7 @@ class Shoppers:
                 if self._ledger.first_week != week:
                     break
                 self._state.delete(LEDGER, key)
+                self._counted.add(LEDGER_ROWS, -1)
                 after = key
 
     def _first_time(self, table: str) -> int | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from streams.probes import Reason
 from streams.settings import STAGES, Settings
 
 
@@ -74,6 +75,7 @@ class Status(msgspec.Struct, kw_only=True):
         models: of stages that ask any.
         recovering: partitions that came without their state.
         checkpoint: of stages that keep state, where `checkpoint_url` is set.
+        reasons: why it is not ready; empty: it is.
         error: the sentence it ended with, empty while it runs or after a wanted end.
     """
 
@@ -89,6 +91,7 @@ class Status(msgspec.Struct, kw_only=True):
     models: ModelStatus = ModelStatus()
     recovering: tuple[Recovering, ...] = ()
     checkpoint: CheckpointStatus = CheckpointStatus()
+    reasons: tuple[Reason, ...] = ()
     error: str = ""
 
 

@@ -293,18 +293,17 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
         except (KafkaError, ConsumerStoppedError) as error:
             self.log.warning("The group was not left (%s): it waits for the session timeout", error)
 
-    async def lags(self, positions: Mapping[TP, int]) -> dict[TP, int]:
-        """Records between these positions and the ends, asked now; empty: Kafka does not say.
+    async def ends_now(self, tps: Collection[TP]) -> dict[TP, int]:
+        """Offset after the last record of each partition; empty: Kafka does not say.
 
         What aiokafka last heard of the ends would be no answer: of a partition whose records are
         not taken, because its stage is slow, it fetches no more and hears nothing.
         """
         try:
             async with asyncio.timeout(_LAG_S):
-                ends = await self.ends(positions)
+                return await self.ends(tps)
         except (KafkaError, ConsumerStoppedError, TimeoutError):
             return {}
-        return {tp: max(0, end - positions[tp]) for tp, end in ends.items()}
 
 
 def _message(spans: Spans) -> ConsumerMessage:

@@ -5,9 +5,9 @@ They live in the same registry as a worker's (`streams.metrics`), under the same
 
 import platform
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from streams.metrics import BUILD_INFO
+from streams.metrics import BUILD_INFO, REGISTRY, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
@@ -40,13 +40,25 @@ REPLICA_HEARD = Gauge(
 REPLICA_READY = Gauge(
     "cartograph_replica_ready", "1 once the replica has caught up and its model is loaded."
 )
+END_TO_END_SECONDS = Histogram(
+    "cartograph_end_to_end_seconds",
+    "Of each fact that changed: from the shop's own Kafka timestamp of the oldest event of the "
+    "batches that it follows from, to this replica's commit. High: look at cartograph_lag_seconds "
+    "by stage.",
+    buckets=(*_SECONDS[2:], 30.0, 100.0, 300.0, 1_000.0, 3_000.0),
+)
+END_TO_END_UNKNOWN = Counter(
+    "cartograph_end_to_end_unknown_total",
+    "Facts that changed and do not tell when their event was: sent again after a start, or "
+    "released by a calm.",
+)
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
 def page() -> bytes:
     """All metrics of this process as Prometheus reads them."""
-    return generate_latest()
+    return generate_latest(REGISTRY)
 
 
 def describe_build(version: str) -> None:

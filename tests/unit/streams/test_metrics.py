@@ -1,27 +1,33 @@
 """Metrics keep the house's rules; tallies become counters; too many dead letters stop a worker."""
 
+import json
 import re
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import prometheus_client
 import pytest
-from prometheus_client import REGISTRY
 
-from streams import metrics
-from streams.checkpoint import metrics as of_checkpoints
+import streams.serve.metrics
+from streams import metrics, metrics_quality, metrics_stores
+from streams.checkpoint import metrics as metrics_checkpoints
 from streams.errors import DeadLetterLimitError, SettingsError
+from streams.gauge_set import GaugeSet
 from streams.limits import DeadLetterLimit
+from streams.metrics import REGISTRY
 from streams.outcomes import OUTCOMES
+from streams.probes import Health, Ready, Reason
 from streams.settings import Settings
 
+PLACES = (metrics, metrics_stores, metrics_quality, metrics_checkpoints, streams.serve.metrics)
 DECLARED = {
-    name: thing
-    for module in (metrics, of_checkpoints)
-    for name, thing in vars(module).items()
+    thing._name: thing
+    for place in PLACES
+    for thing in vars(place).values()
     if isinstance(thing, prometheus_client.metrics.MetricWrapperBase)
 }
 
@@ -36,7 +42,7 @@ def test_a_metric_has_a_unit_a_kind_and_a_sentence(name: str):
     assert metric._name.startswith("cartograph_")
     assert metric._documentation.rstrip().endswith((".",))
     if isinstance(metric, prometheus_client.Histogram):
-        assert metric._name.endswith("_seconds")
+        assert metric._name.endswith(("_seconds", "_records"))
     assert not re.search(r"_(ms|mb|kb|minutes)$", metric._name)
     allowed = {
         "stage",
@@ -50,15 +56,35 @@ def test_a_metric_has_a_unit_a_kind_and_a_sentence(name: str):
         "source",
         "device",
         "wanted",
+        "step",
+        "cache",
+        "table",
+        "attribute",
+        "department",
+        "path",
     }
     assert set(metric._labelnames) <= allowed | {"version", "python", "bundle", "sha256"}
 
 
-def test_metrics_are_declared_for_workers_in_one_place_and_for_replicas_in_one():
+def test_metrics_are_declared_in_few_places_and_stand_in_our_registry_alone():
     folder = Path(metrics.__file__).parent
     files = sorted(folder.rglob("*.py"))
-    users = [str(f.relative_to(folder)) for f in files if "prometheus_client" in f.read_text()]
-    assert users == ["checkpoint/metrics.py", "metrics.py", "serve/metrics.py"]
+    declaring = re.compile(r"(Counter|Gauge|Histogram)\(\s*\"cartograph_")
+    users = [str(f.relative_to(folder)) for f in files if declaring.search(f.read_text())]
+    assert users == [
+        "checkpoint/metrics.py",
+        "metrics.py",
+        "metrics_quality.py",
+        "metrics_stores.py",
+        "serve/metrics.py",
+    ]
+    for metric in DECLARED.values():
+        assert metric in REGISTRY._collector_to_names
+    told = prometheus_client.generate_latest(prometheus_client.REGISTRY)
+    assert b"cartograph_" not in told
+    own = prometheus_client.generate_latest(REGISTRY).decode()
+    for name in ("process_cpu_seconds_total", "python_info", "python_gc_collections_total"):
+        assert f"# TYPE {name} " in own or f"# TYPE {name.removesuffix('_total')}" in own
 
 
 def test_a_tally_is_counted_once_however_often_it_is_reported():
@@ -78,9 +104,14 @@ def test_a_tally_is_counted_once_however_often_it_is_reported():
 
 def test_gauges_of_partitions_add_up():
     told = [{"waiting": 2, "facts.used_for_func.held": 3}, {"waiting": 5}]
-    metrics.report_gauges("t2", told)
+    gauges = GaugeSet("t2")
+    gauges.tell(told)
     assert sample("cartograph_items", stage="t2", what="waiting") == 7
     assert sample("cartograph_facts", relation="used_for_func", status="held") == 3
+    gauges.tell([{"waiting": 1, "coverage.shoes.filled": 4, "coverage.shoes.products": 2}])
+    assert sample("cartograph_facts", relation="used_for_func", status="held") == 0
+    assert sample("cartograph_coverage_values", department="shoes", outcome="filled") == 4
+    assert sample("cartograph_coverage_products", department="shoes") == 2
 
 
 def test_the_page_is_on_loopback_and_a_taken_port_is_said():
@@ -89,6 +120,31 @@ def test_the_page_is_on_loopback_and_a_taken_port_is_said():
         assert b'cartograph_build_info{python="' in page.read()
     with pytest.raises(SettingsError, match="CARTOGRAPH_METRICS_PORT"):
         metrics.serve_metrics(port, version="1.2")
+
+
+def asked(port: int, path: str) -> tuple[int, dict]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_probes_say_in_json_why_a_worker_is_not_ready_and_whether_its_loop_turns():
+    now = [100.0]
+    health = Health(clock=lambda: now[0], limit_s=60)
+    port = metrics.serve_metrics(0, version="1.2", health=health)
+    status, told = asked(port, "/readyz")
+    assert (status, told["ready"], told["reasons"][0]["code"]) == (503, False, "starting")
+    assert asked(port, "/livez")[0] == 200
+    health.beat(Ready(True, (), (Reason("cpu", "tagging runs on the CPU"),)))
+    status, told = asked(port, "/healthz")
+    assert (status, told["ready"], told["reasons"]) == (200, True, [])
+    assert told["degraded"] == [{"code": "cpu", "words": "tagging runs on the CPU"}]
+    now[0] += 61
+    status, told = asked(port, "/livez")
+    assert (status, told) == (503, {"alive": False, "beat_seconds": 61.0})
+    assert asked(port, "/metricsz")[0] == 404
 
 
 def test_too_many_dead_letters_stop_the_worker_and_say_what_to_do():

@@ -1,4 +1,4 @@
-"""How far behind a consumer says that it is."""
+"""What a consumer knows of the ends of its partitions."""
 
 import asyncio
 
@@ -21,18 +21,14 @@ class Asked:
             raise self._ends
         return self._ends
 
-    def lags(self, positions: dict[TP, int]) -> dict[TP, int]:
-        return asyncio.run(SpanConsumer.lags(self, positions))  # type: ignore[arg-type]
+    def ends_now(self) -> dict[TP, int]:
+        return asyncio.run(SpanConsumer.ends_now(self, [TP0, TP1]))  # type: ignore[arg-type]
 
 
-def test_the_lag_is_what_lies_between_where_the_stage_goes_on_and_the_end():
-    assert Asked({TP0: 10, TP1: 4}).lags({TP0: 4, TP1: 4}) == {TP0: 6, TP1: 0}
+def test_the_ends_are_those_that_the_broker_tells_now():
+    assert Asked({TP0: 10, TP1: 4}).ends_now() == {TP0: 10, TP1: 4}
 
 
-def test_nothing_is_behind_where_the_end_was_lost():
-    assert Asked({TP0: 3}).lags({TP0: 4}) == {TP0: 0}
-
-
-def test_a_broker_that_does_not_answer_makes_no_lag():
-    assert Asked(KafkaConnectionError()).lags({TP0: 4}) == {}
-    assert Asked(TimeoutError()).lags({TP0: 4}) == {}
+def test_a_broker_that_does_not_answer_tells_no_end():
+    assert Asked(KafkaConnectionError()).ends_now() == {}
+    assert Asked(TimeoutError()).ends_now() == {}
