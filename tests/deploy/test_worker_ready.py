@@ -14,7 +14,7 @@ import pytest
 
 from streams import status
 from streams.settings import Settings
-from streams.status import Status
+from streams.status import Recovering, Status
 from streams.worker import command_of
 from tests.deploy.told import DEPLOY
 
@@ -53,9 +53,9 @@ def reason(probe: ModuleType, folder: Path, stage: str) -> str:
     return str(probe.reason(found, folder, stage, 1))
 
 
-def says(folder: Path, pid: int, started_at: float, *, ready: bool) -> None:
+def says(folder: Path, pid: int, started_at: float, *, ready: bool, **more: object) -> None:
     settings = Settings(data_dir=folder, prefix="a-shop.of-ours")
-    told = Status(stage="graph", slot=SLOT, pid=pid, ready=ready, started_at=started_at)
+    told = Status(stage="graph", slot=SLOT, pid=pid, ready=ready, started_at=started_at, **more)  # type: ignore[arg-type]
     status.write(status.status_file(settings, "graph", SLOT), told)
 
 
@@ -68,6 +68,14 @@ def test_a_stage_is_ready_once_its_process_says_so(probe: ModuleType, tmp_path: 
         assert reason(probe, tmp_path, "graph") == ""
         assert "0 of 1 processes run" in reason(probe, tmp_path, "queries")
     assert "0 of 1 processes run" in reason(probe, tmp_path, "graph")
+
+
+def test_while_state_is_fetched_it_says_how_far_that_is(probe: ModuleType, tmp_path: Path):
+    rows = (Recovering(0, "checkpoint", 30, 100), Recovering(1, "checkpoint", 900, 1_000))
+    with a_process("graph") as pid:
+        told = (*rows, Recovering(2, "log"))
+        says(tmp_path, pid, time.time(), ready=False, recovering=told)
+        assert reason(probe, tmp_path, "graph").endswith("yet: restoring 2, 930 of 1,100 bytes")
 
 
 def test_what_another_process_left_behind_does_not_count(probe: ModuleType, tmp_path: Path):
