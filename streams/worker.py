@@ -95,6 +95,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._processes: dict[Slot, asyncio.subprocess.Process] = {}
         self._code = OK
+        self._saw_kafka = False
         self.restarts: dict[Slot, int] = dict.fromkeys(wanted, 0)
 
     def stop(self, *, for_good: bool = False) -> None:
@@ -121,15 +122,16 @@ class Supervisor:
         return self._code
 
     async def _keep(self, slot: Slot, place: int) -> None:
-        fails, was_ready = 0, False
+        fails = 0
         while not self._stopping.is_set():
             begun = time.monotonic()
             code, pid = await self._once(slot, place)
             told = self._told(slot)
-            was_ready = was_ready or bool(told and told.ready_at)
+            # Where one was ready the address is right: a Kafka that is away comes back.
+            self._saw_kafka = self._saw_kafka or any(each.ready_at for each in self.status())
             if self._stopping.is_set():
                 return
-            if code == SET_UP_WRONG or (code == KAFKA_AWAY and not was_ready):
+            if code == SET_UP_WRONG or (code == KAFKA_AWAY and not self._saw_kafka):
                 said = told.error if told and told.pid == pid else ""
                 log.error("%s: %s", slot, said or "cannot run; its own line above says why")
                 self._code = SET_UP_WRONG

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streams import status
 from streams.settings import Settings
 from streams.worker import Slot, Supervisor
 
@@ -45,3 +46,43 @@ def test_workers_are_asked_to_stop_or_to_leave(for_good: bool, number: signal.Si
 
     assert asyncio.run(work()) == 0
     assert file.read_text() == number.name
+
+
+_AWAY = """\
+import pathlib, sys, time
+stage, file, first = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+if stage == "graph":
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('{"stage":"graph","slot":0,"pid":1,"ready":true,"ready_at":1.0}')
+else:
+    while not file.exists():
+        time.sleep(0.02)
+    if not first.exists():
+        first.touch()
+        sys.exit(3)
+    first.with_suffix(".again").touch()
+time.sleep(30)
+"""
+
+
+def test_a_worker_that_starts_while_kafka_is_away_is_started_again_if_others_have_seen_it(
+    tmp_path: Path,
+):
+    settings, first = Settings(data_dir=tmp_path), tmp_path / "first"
+    file = status.status_file(settings, "graph", 0)
+
+    def command(stage: str, slot: int) -> list[str]:
+        return [sys.executable, "-c", _AWAY, stage, str(file), str(first)]
+
+    async def work() -> int:
+        wanted = [Slot("graph", 0), Slot("queries", 0)]
+        supervisor = Supervisor(settings, wanted, command=command)
+        running = asyncio.create_task(supervisor.run())
+        async with asyncio.timeout(20):
+            while not first.with_suffix(".again").exists():
+                assert not running.done(), "it gave up"
+                await asyncio.sleep(0.02)
+            supervisor.stop()
+            return await running
+
+    assert asyncio.run(work()) == 0
