@@ -14,7 +14,7 @@ from aiokafka.structs import TopicPartition
 from typer.testing import CliRunner, Result
 
 from streams.__main__ import app
-from streams.cli.state import digested
+from streams.cli.state import checked, digested
 from streams.dead_letters import dead_letter
 from streams.events import decode_event
 from streams.ports import Record
@@ -120,6 +120,7 @@ def test_a_graph_whose_mapping_was_mended_is_that_of_the_right_mapping(
     with Stages(right) as stages:
         stages.rest()
     assert mended.digest == digested(right).digest
+    assert [checked(each).problems for each in (broken, right)] == [[], []]
     ended, wanted = tally(broken, "shoppers"), tally(right, "shoppers")
     assert ended["events.used"] == wanted["events.used"]
     assert ended["events.duplicate"] - wanted["events.duplicate"] == bad  # the second retry

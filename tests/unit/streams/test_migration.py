@@ -1,5 +1,6 @@
 """Stores of older layouts: brought up to date whole, or refused with what to do."""
 
+import json
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from streams.__main__ import app
 from streams.derived import Derived
 from streams.derived_rows import derived_things
 from streams.errors import StateError
@@ -223,3 +226,37 @@ def test_products_without_their_records_are_refused_with_what_to_do(old: Path):
         store.commit()
     with pytest.raises(StateError, match="CARTOGRAPH_ALLOW_EMPTY_STORE=1"):
         open_store(folder, SPECS["products"].all_tables)
+
+
+def test_the_commands_bring_up_check_and_say_what_is_wrong(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (old / "stores").rename(old / "golden")
+    monkeypatch.chdir(old)
+    for name, value in (("PREFIX", "golden"), ("PARTITIONS", "1"), ("DATA_DIR", str(old))):
+        monkeypatch.setenv(f"CARTOGRAPH_{name}", value)
+    monkeypatch.setenv("CARTOGRAPH_ALLOWANCE_MS", str(settings().allowance_ms))
+
+    def call(*words: str) -> Any:
+        return CliRunner().invoke(app, ["state", *words])
+
+    early = call("check")
+    assert early.exit_code == 2
+    assert "cartograph state migrate" in early.output
+    rows = json.loads(call("migrate", "--json").stdout)
+    assert [(row["stage"], row["before"], row["now"]) for row in rows] == [
+        (stage, 1, LAYOUT_VERSION) for stage in STAGES
+    ]
+    assert "0 of 4 brought up" in call("migrate").output
+    healthy = call("check", "--json")
+    assert healthy.exit_code == 0, healthy.output
+    found = json.loads(healthy.stdout)
+    assert (found["partitions"], found["count"], found["problems"]) == (4, 0, [])
+    assert found["facts"] > 250
+    with RocksStore(old / "golden" / "graph" / "0", GRAPH_TABLES) as store:
+        store.delete("by_head", store.scan("by_head", limit=1)[0][0])
+        store.commit()
+    wrong = call("check")
+    assert wrong.exit_code == 1
+    assert "by_head" in wrong.output
+    assert "restore its newest checkpoint" in wrong.output
