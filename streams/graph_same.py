@@ -104,13 +104,21 @@ class Same:
     def reread(self, limit: int) -> int:
         """Have what another bundle said said again, at most so many things; how many."""
         names = self._derived.oldest(limit) if self._bundle else []
+        pairs: list[Owned] = []
         for name in names:
             owner, code, *rest = name.split(b"\0")
             if code == SENSES:
                 self._meanings.reread(name)
+                self._used.setdefault((owner, rest[0].decode()), True)
             else:
-                pair = rest[0].decode(), rest[1].decode()
+                pairs.append((owner, (rest[0].decode(), rest[1].decode())))
+        self._propose()
+        for owner, pair in pairs:
+            row = self._rows.get(_name(owner, pair), Likely)
+            if row is not None and self._stand_together(owner, pair):
                 self._unjudged[owner, pair] = _question(owner, pair)
+            elif row is not None:
+                self._drop(owner, pair, row)
         return len(names)
 
     def score(self, key: bytes, parts: list[bytes], force: bool) -> None:
@@ -300,6 +308,16 @@ def _meaning(row: Likely) -> tuple[Status, str]:
             "apart"
         )
     return row.verdict, said
+
+
+def looks_of(owner: bytes, value: str) -> list[bytes]:
+    """Keys of a value in the blocks of its spelling."""
+    spelling = spelling_of(value)
+    return [
+        b"\0".join((owner, (LOOKS + name).encode(), spelling.rank, value.encode()))
+        for name in (spelling.blocks if spelling else ())
+        if spelling
+    ]
 
 
 def _name(owner: bytes, pair: Pair) -> bytes:

@@ -9,8 +9,9 @@ the rows is not made up: the step raises, and says how the store is rebuilt.
 | layout | what it has that the one before did not promise                                        |
 |--------|----------------------------------------------------------------------------------------|
 | 2      | `derived` names everything that models said; readings of products hold the phrases and |
-|        | the name of their type; a value in use has a row of what it may stand for. Weeks of a  |
-|        | shopper may say when visits began: without that they began before any erasure          |
+|        | the name of their type; a value in use has a row of what it may stand for, and stands  |
+|        | in blocks of the kinds that `graph_same.py` names. Weeks of a shopper may say when     |
+|        | visits began: without that they began before any erasure                               |
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +19,12 @@ from typing import Final
 
 import msgspec
 
-from streams.derived_rows import rebuild
+from streams.derived_rows import LIKELY, rebuild
 from streams.errors import StateError
 from streams.graph_rows import TABLE as SUMS
-from streams.graph_rows import Meant
+from streams.graph_rows import Meant, decode_likely
+from streams.graph_same import TABLE as BLOCKS
+from streams.graph_same import looks_of
 from streams.graph_senses import name_of
 from streams.inbox import Inbox
 from streams.messages import USED_BY
@@ -31,8 +34,8 @@ from streams.product_rows import Reading, decode_row, encode_row
 from streams.scanning import each
 from topology.likeness import spelling_of
 
-UNKNOWN_BUNDLE: Final = ""
-"""Stands for the bundles of an older layout where they were not kept: never those of now."""
+UNKNOWN_BUNDLE: Final = "layout-1"
+"""Stands for the bundles of what must be derived anew: never those of now."""
 
 _READING_FIELDS: Final = len(Reading.__struct_fields__)
 _encode = msgspec.msgpack.Encoder().encode
@@ -82,7 +85,7 @@ def _to_2(state: State, stage: str) -> None:
     if stage == "products":
         _mark_short_readings(state)
     elif stage == "graph":
-        _name_values(state)
+        _reread_values(state)
     rebuild(state, stage)
 
 
@@ -103,17 +106,33 @@ def _mark_short_readings(state: State) -> None:
             state.put("products", product, encode_row(row))
 
 
-def _name_values(state: State) -> None:
-    """Values in use that no model was asked about get a row, to be read again."""
-    unread = _encode(Meant((), UNKNOWN_BUNDLE))
-    for key, n, _ in list(Inbox(state).scan("claims", b"attr:")):
-        parts = key.split(b"\0")
-        if len(parts) != 3 or parts[1] != USED_BY or n == 0:
-            continue
-        value = parts[2].decode()
-        name = name_of(parts[0], value)
-        if spelling_of(value) is not None and state.get(SUMS, name) is None:
-            state.put(SUMS, name, unread)
+def _reread_values(state: State) -> None:
+    """Values that stand in no block of today's kinds, or were not asked about, are read again.
+
+    Where there is one, all are, with all pairs: who meets whom may be different for each.
+    """
+    used = {
+        name_of(parts[0], parts[2].decode()): parts
+        for key, n, _ in list(Inbox(state).scan("claims", b"attr:"))
+        for parts in (key.split(b"\0"),)
+        if len(parts) == 3 and parts[1] == USED_BY and n and spelling_of(parts[2].decode())
+    }
+    if all(
+        state.get(SUMS, name) is not None
+        and all(state.get(BLOCKS, key) is not None for key in keys)
+        for name, parts in used.items()
+        for keys in (looks_of(parts[0], parts[2].decode()),)
+    ):
+        return
+    for key, _ in list(each(state, BLOCKS)):
+        state.delete(BLOCKS, key)
+    for name in used:
+        state.put(SUMS, name, _encode(Meant((), UNKNOWN_BUNDLE)))
+    for name, row in list(each(state, SUMS, b"attr:")):
+        if name.split(b"\0")[1] == LIKELY:
+            pair = decode_likely(row)
+            pair.bundle = UNKNOWN_BUNDLE
+            state.put(SUMS, name, _encode(pair))
 
 
 STEPS: Final[Mapping[int, Step]] = {1: _to_2}

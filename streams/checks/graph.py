@@ -10,10 +10,12 @@ from streams.checks.protocol import shown
 from streams.graph_links import TABLE as LINKS
 from streams.graph_links import keys_of
 from streams.graph_rows import TABLE as SUMS
-from streams.graph_rows import WEEK_CHARS, Likely, decode_likely, decode_sum
-from streams.graph_same import LOOKS
+from streams.graph_rows import WEEK_CHARS, Likely, decode_likely, decode_meant, decode_sum
 from streams.graph_same import TABLE as BLOCKS
+from streams.graph_same import looks_of
+from streams.graph_senses import name_of
 from streams.inbox import Inbox
+from streams.layout_steps import UNKNOWN_BUNDLE
 from streams.messages import (
     BOUGHT,
     CO_BOUGHT,
@@ -31,7 +33,6 @@ from streams.totals import CODES
 from streams.weeks import week_from_key, week_key
 from topology.check import Problem
 from topology.keys import FACTS
-from topology.likeness import spelling_of
 
 _WEEKLY: Final = {BOUGHT, CO_BOUGHT, OF_TYPE, WITH_VALUE, WITH_INTENT, WITH_BOTH, CO_TYPE}
 _LIKELY: Final = b"s"
@@ -114,10 +115,11 @@ def _of_values(state: State, inbox: Inbox) -> Iterator[Problem]:
         if code != USED_BY or not inbox.total("claims", name[1:]):
             continue
         used.add((owner, rest[0]))
-        spelling = spelling_of(rest[0].decode())
-        for block in spelling.blocks if spelling else ():
-            assert spelling is not None
-            key = b"\0".join((owner, (LOOKS + block).encode(), spelling.rank, rest[0]))
+        value = rest[0].decode()
+        row = state.get(SUMS, name_of(owner, value))
+        if row is not None and decode_meant(row).bundle == UNKNOWN_BUNDLE:
+            continue  # a backfill puts it there
+        for key in looks_of(owner, value):
             if state.get(BLOCKS, key) is None:
                 yield Problem(BLOCKS, shown(key), "is missing")
     for key, _ in each(state, BLOCKS):
