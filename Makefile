@@ -72,7 +72,7 @@ simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (
 soak: $(VENV)/.dev ## all faults, long: kills, outages, full disks, slow models; a table and .cartograph/soak (hours; SOAK="--kills 10")
 	$(BIN)/python -m tests.faults.soak $(SOAK)
 
-bench: bench-ingest bench-pipeline bench-upsert bench-memory bench-scale bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
+bench: bench-ingest bench-pipeline bench-upsert bench-metrics bench-memory bench-scale bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
 bench-ingest: $(VENV)/.dev ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust (in .venv-bench)
 	$(BIN)/python -m tests.bench.ingest
 bench-pipeline: $(VENV)/.dev ## the whole way of the data, events to facts
@@ -85,6 +85,8 @@ bench-endurance: $(VENV)/.dev ## everything at once for 10 million events: memor
 	$(BIN)/python -m tests.bench.endurance
 bench-restore: $(VENV)/.dev ## checkpoints: seconds per GB to make and to restore one, in a folder and in S3
 	$(BIN)/python -m tests.bench.restore
+bench-metrics: $(VENV)/.dev ## what metrics cost, with all of them and with none by turns
+	$(BIN)/python -m tests.bench.metrics
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
 
