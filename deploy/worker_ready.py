@@ -51,8 +51,19 @@ def reason(found: Workers, data_dir: Path, stage: str, processes: int) -> str:
         # `btime` is in whole seconds, so a process may seem to begin up to one later than it did.
         own = [s for s in told if s.get("pid") == pid and s.get("started_at", 0) >= started - 1]
         if not any(status.get("ready") for status in own):
-            return f"{stage}-{slot} does not hold all its partitions yet"
+            return f"{stage}-{slot} does not hold all its partitions yet{_said(own)}"
     return ""
+
+
+def _said(statuses: list[dict[str, object]]) -> str:
+    """What the worker says of itself: the reasons of its `/readyz`."""
+    told = [each for status in statuses for each in _list(status.get("reasons"))]
+    words = [str(each["words"]) for each in told if isinstance(each, dict) and "words" in each]
+    return f": {'; '.join(words)}" if words else ""
+
+
+def _list(told: object) -> list[object]:
+    return told if isinstance(told, list) else []
 
 
 def _read(file: Path) -> dict[str, object]:

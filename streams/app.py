@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from faust.types import TP
 
 from streams import agents, connection, machine, metrics
 from streams.answers import no_models
@@ -20,13 +21,16 @@ from streams.broker import admin
 from streams.control import Control
 from streams.errors import CartographError, TopicError
 from streams.holdings import Holdings, StagePlan
+from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.model_exchange import Exchange
 from streams.models import Bundles, Models
 from streams.partition import Pace, Partition
+from streams.probes import Reason
 from streams.producer import Producer
 from streams.settings import Settings
+from streams.stage_report import StageReport
 from streams.stages import StageSpec
 from streams.status import ModelStatus, stage_folder
 from streams.topics import ActualTopic, Names, differences, plan
@@ -49,6 +53,11 @@ class Run(Protocol):
 
     @property
     def ready(self) -> bool: ...
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready; empty: it is."""
+        ...
 
     @property
     def held(self) -> tuple[str, ...]: ...
@@ -110,12 +119,29 @@ class StageRun:
         self._models: Models | None = None
         self._exchange: Exchange | None = None
         self._holdings: Holdings | None = None
+        self._app: SpanApp | None = None
         self._backfill = Backfill(self._open_partitions)
 
     @property
     def ready(self) -> bool:
         """All partitions that Kafka gave are open."""
         return self._holdings is not None and self._holdings.ready
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready."""
+        if self.failed.done():
+            return (Reason("stopping", "the worker has failed and is about to end: see its log"),)
+        if self.spec.models and self._models is None:
+            return (Reason("models", "its models are being loaded and checked"),)
+        if self._holdings is None or self._app is None:
+            return (Reason("starting", "it connects to its broker"),)
+        return not_ready(
+            self._lease,
+            is_rebalancing=self._app.rebalancing,
+            held=len(self._holdings.partitions),
+            assigned=self._holdings.assigned,
+        )
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -170,7 +196,7 @@ class StageRun:
             )
             self._control.on_reload = self._exchange.ask
         instance = agents.member_id(settings, worker)
-        self._app = agents.new_app(
+        self._app = app = agents.new_app(
             settings,
             spec.name,
             instance,
@@ -180,15 +206,13 @@ class StageRun:
             # Taggers take seconds for what other stages do in milliseconds; commit in between.
             fetch_records=_MODEL_FETCH_RECORDS if "tagging" in spec.models else _FETCH_RECORDS,
         )
-        agents.add_agent(
-            self._app, spec.name, list(self._holdings.plan.inputs), self._holdings.read
-        )
+        agents.add_agent(app, spec.name, list(self._holdings.plan.inputs), self._holdings.read)
         self._tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
                 ("flush", self._holdings.run()),
-                ("report", self._report()),
-                ("faust", watch_app(self._app)),
+                ("report", self._report(app)),
+                ("faust", watch_app(app)),
                 *([("models", self._exchange.run())] if self._exchange else []),
                 *([("backfill", self._backfill.run())] if self._exchange else []),
             )
@@ -220,7 +244,7 @@ class StageRun:
         settings, spec = self.settings, self.spec
         inputs = {self._names.of(name): name for name in spec.inputs}
         bundles = self._models.bundles if self._models else Bundles()
-        memory = StoreMemory(
+        self._memory = memory = StoreMemory(
             cache_bytes=settings.state_cache_mb * _MIB,
             write_buffer_bytes=settings.write_buffer_mb * _MIB,
         )
@@ -264,29 +288,52 @@ class StageRun:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
-    async def _report(self) -> None:
+    async def _report(self, app: SpanApp) -> None:
         """Every second: counters, gauges, lag, and offsets for Kafka's own tools."""
         holdings, name, turn = self._holdings, self.spec.name, 0
         if holdings is None:
             return
+        report = StageReport(name, self._memory)
         while True:
             await asyncio.sleep(_REPORT_S)
-            turn += 1
             partitions = list(holdings.partitions.values())
             for each in partitions:
                 self._limit.add(*each.report.update(each.owner.tally))
-            stages = [getattr(each.owner.stage, "gauges", None) for each in partitions]
-            metrics.report_gauges(name, [gauges() for gauges in stages if gauges is not None])
+            report.tell(partitions, turn=turn)
             if self.spec.models:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
-            metrics.UNSENT.labels(name).set(sum(each.owner.outbox.waiting for each in partitions))
-            metrics.PARTITIONS.labels(name).set(len(partitions))
-            report_lag(self._app, name)
-            if turn % _SIZE_EVERY == 1:
+            report_lag(app, name, holdings.positions(), holdings.lag_clock)
+            if turn % _SIZE_EVERY == 0:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
                 metrics.STORE_BYTES.labels(name).set(size)
-            if holdings.ready and not self._app.rebalancing:
-                await self._app.consumer.report(holdings.positions())
+            metrics.READY.labels(name).set(not self.reasons)
+            if holdings.ready and not app.rebalancing:
+                await app.consumer.report(holdings.positions())
+            turn += 1
+
+
+def not_ready(
+    lease: Lease, *, is_rebalancing: bool, held: int, assigned: int | None
+) -> tuple[Reason, ...]:
+    """Why a worker that runs cannot work on all that it should; empty: it can.
+
+    Args:
+        lease: renewed by the heartbeats that its broker answers.
+        is_rebalancing: Kafka is moving partitions.
+        held: partitions that are open.
+        assigned: those that Kafka gave, None before it has given any.
+    """
+    if assigned is None:
+        return (Reason("unassigned", "Kafka has given it no partitions yet"),)
+    reasons = []
+    if not lease.is_good:
+        words = "its broker has answered no heartbeat lately: it neither writes nor sends"
+        reasons.append(Reason("broker", words))
+    if is_rebalancing:
+        reasons.append(Reason("rebalancing", "Kafka is moving partitions between workers"))
+    if held < assigned:
+        reasons.append(Reason("opening", f"{held} of {assigned} partitions are open"))
+    return tuple(reasons)
 
 
 async def watch_app(app: SpanApp) -> None:
@@ -296,13 +343,19 @@ async def watch_app(app: SpanApp) -> None:
     raise app.crash_reason or CartographError("Faust stopped by itself")
 
 
-def report_lag(app: SpanApp, stage: str) -> None:
-    """Set the lag of each input topic."""
-    lags: dict[str, int] = {}
-    for tp, lag in app.consumer.lags().items():
-        lags[tp.topic] = lags.get(tp.topic, 0) + lag
-    for topic, lag in lags.items():
-        metrics.LAG.labels(stage, topic).set(lag)
+def report_lag(app: SpanApp, stage: str, positions: Mapping[TP, int], clock: LagClock[TP]) -> None:
+    """Set the lag of each input topic: records of all its partitions, seconds of the worst."""
+    records: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    ends, now_ms = app.consumer.known_ends(), int(time.time() * 1000)
+    for tp, behind in clock.behind(ends, positions, now_ms).items():
+        records[tp.topic] = records.get(tp.topic, 0) + behind.records
+        if behind.seconds is not None:
+            seconds[tp.topic] = max(seconds.get(tp.topic, 0.0), behind.seconds)
+    for topic, count in records.items():
+        metrics.LAG.labels(stage, topic).set(count)
+    for topic, waits in seconds.items():
+        metrics.LAG_SECONDS.labels(stage, topic).set(waits)
 
 
 def folder_bytes(folder: Path) -> int:

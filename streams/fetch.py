@@ -9,6 +9,7 @@ Private names of aiokafka 0.14 that are used here are held by `test_transport.py
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from faust.types import TP
 
 from streams.alignment import Alignment, Source
 from streams.ports import Record
+from streams.source_times import earlier, source_of
 
 EventTime = Callable[[str, Record], int | None]
 """(topic, record) -> event time in ms, None if the record does not tell one."""
@@ -28,12 +30,15 @@ class Span(NamedTuple):
 
     Attributes:
         generation: of the consumer group, when it was taken.
+        source_ms: the earliest time that its batches tell of the events behind them
+            (`source_times`), None if none does.
     """
 
     start: int
     next: int
     records: list[Record]
     generation: int
+    source_ms: int | None = None
 
 
 Spans = list[tuple[TP, Span]]
@@ -48,14 +53,16 @@ class _Chunk(NamedTuple):
     next: int
     records: list[Record]
     at_ms: int | None
+    source_ms: int | None = None
 
 
 _fields = attrgetter("offset", "timestamp", "key", "value")
 _new_record = partial(tuple.__new__, Record)
 
 
-def unpack(found: Any, limit: int) -> list[Record]:
-    """Records of the next record batches, at least one batch, until there are `limit` of them.
+def unpack(found: Any, limit: int) -> tuple[list[Record], int | None]:
+    """The next record batches, at least one, until there are `limit` records: these, and the
+    earliest time that the batches tell of their sources (`source_times`).
 
     Does what aiokafka's `PartitionRecords._unpack_records` does, a batch at a time: checks CRCs,
     leaves out control batches, aborted transactions and what stands before the offset asked for,
@@ -70,6 +77,7 @@ def unpack(found: Any, limit: int) -> list[Record]:
         CorruptRecordException: a batch whose checksum is wrong.
     """
     records: list[Record] = []
+    source_ms: int | None = None
     # aiokafka's generator and its owner hold each other, and with them all that was fetched: a
     # worker that hardly ever collects garbage would keep every byte it reads.
     found._records_iterator = None
@@ -79,12 +87,17 @@ def unpack(found: Any, limit: int) -> list[Record]:
         if found._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {found._tp}")
         if not _is_aborted(found, batch) and not batch.is_control_batch:
-            part: list[Record] = list(map(_new_record, map(_fields, batch)))
+            rows = islice(batch, None)  # aiokafka's batch may be asked for an iterator only once
+            first = next(rows, None)
+            part: list[Record] = []
+            if first is not None:  # it alone may have headers
+                source_ms = earlier(source_ms, source_of(first.headers or ()))
+                part = list(map(_new_record, map(_fields, chain((first,), rows))))
             if part and part[0].offset < found.next_fetch_offset:
                 part = [record for record in part if record.offset >= found.next_fetch_offset]
             records += part
         found.next_fetch_offset = max(found.next_fetch_offset, batch.next_offset)
-    return records
+    return records, source_ms
 
 
 def _is_aborted(found: Any, batch: Any) -> bool:
@@ -188,7 +201,7 @@ class Reader:
         found = result._partition_records
         start = found.next_fetch_offset
         try:
-            records = unpack(found, self._limit)
+            records, source_ms = unpack(found, self._limit)
         except CorruptRecordException:
             self._forget(tp)
             raise
@@ -196,7 +209,7 @@ class Reader:
             self._forget(tp)
             return None
         at_ms = self._event_time(tp.topic, records[0]) if self._event_time and records else None
-        return _Chunk(result, start, found.next_fetch_offset, records, at_ms)
+        return _Chunk(result, start, found.next_fetch_offset, records, at_ms, source_ms)
 
     def _peek(self, tp: Any) -> _Chunk | None:
         """The chunk opened before, if it is still what stands next; a new one otherwise."""
@@ -232,7 +245,7 @@ class Reader:
         chunk.found._assignment.state_value(tp).consumed_to(chunk.next)
         if is_all and not chunk.found._partition_records._records.has_next():
             self._forget(tp)
-        return Span(chunk.start, chunk.next, chunk.records, generation)
+        return Span(chunk.start, chunk.next, chunk.records, generation, chunk.source_ms)
 
     def _forget(self, tp: Any) -> None:
         """Let go of a fetch, so that the fetcher asks for the next one."""

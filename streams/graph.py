@@ -13,6 +13,7 @@ order in which they came (DESIGN, rules 5 and 6).
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from streams.cache_count import CacheCount
 from streams.derived import TABLE as DERIVED
 from streams.graph_agenda import CALM_SLICE, GROUPS, ROWS_A_TOTAL, SLICE, STALE, Agenda
 from streams.graph_concepts import Concepts
@@ -21,6 +22,7 @@ from streams.graph_facts import Facts
 from streams.graph_links import TABLE as LINKS
 from streams.graph_phrases import Phrases
 from streams.graph_products import USED_WITH, Products
+from streams.graph_quality import TABLE as HELD_SINCE
 from streams.graph_rows import TABLE as SUMS
 from streams.graph_rows import Rows
 from streams.graph_same import TABLE as BLOCKS
@@ -48,7 +50,7 @@ from topology.ontology import Ontology
 from topology.phrases import is_known
 from topology.scoring import ScoringSettings
 
-TABLES = (*GRAPH_TABLES, SUMS, GROUPS, STALE, VERDICTS, BLOCKS, LINKS, DERIVED)
+TABLES = (*GRAPH_TABLES, SUMS, GROUPS, STALE, VERDICTS, BLOCKS, LINKS, DERIVED, HELD_SINCE)
 
 _ATTRIBUTE, _PARTS_OF_USED = b"attr:", 3
 Take = Callable[[bytes, list[bytes], int], None]
@@ -122,9 +124,25 @@ class GraphStage:
         """The partition's facts, for `state show` and tests."""
         return self._facts
 
+    @property
+    def cache(self) -> CacheCount:
+        """Look-ups of decoded rows."""
+        return self._rows.cache
+
     def gauges(self) -> dict[str, int]:
         """`groups`: prefixes of rows that wait to be scored again."""
         return {"groups": self._agenda.groups}
+
+    def quality(self) -> dict[str, int]:
+        """`facts.<relation>.<status>`, and what decided them (`FactQuality.counts`)."""
+        counts = self._facts.quality.counts()
+        for relation, by_status in self._facts.graph.counts().items():
+            counts.update({f"facts.{relation}.{each}": n for each, n in by_status.items()})
+        return counts
+
+    def held_since(self) -> dict[str, int]:
+        """Relation -> since when its oldest held fact is held (`FactQuality.oldest_ms`)."""
+        return self._facts.quality.oldest_ms()
 
     @property
     def outdated(self) -> int:
@@ -136,6 +154,8 @@ class GraphStage:
         return self._same.reread(limit)
 
     def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:
+        if records:
+            self._facts.quality.read(records[-1].at_ms)
         if topic == "verdicts":
             for record in records:
                 self._decide(topic, partition, record)
@@ -174,6 +194,7 @@ class GraphStage:
         self._agenda.work(self._rows.keys, self._score, limit)
         self._same.settle()
         self._rows.flush()
+        self._facts.quality.flush()
 
     def calm(self) -> None:
         """Publish what waited since the last calm; a great deal of it in slices, by `flush`."""

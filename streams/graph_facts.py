@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from streams.graph_quality import FactQuality
 from streams.owner import Wiring
 from streams.ports import Record, State
 from streams.weeks import DAY_MS
@@ -106,6 +107,8 @@ class Facts:
 
     def __init__(self, wiring: Wiring) -> None:
         self.graph = Graph(wiring.state)
+        self.quality = FactQuality(wiring.state, self.graph)
+        self.graph.moved = self.quality.moved
         self.verdicts = Verdicts(wiring.state)
         self._outbox = wiring.outbox
 

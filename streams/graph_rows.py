@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from streams.cache_count import CacheCount
 from streams.ports import State
 from topology.facts import HELD, Status
 from topology.scoring import spread_of
@@ -184,16 +185,20 @@ class Rows:
         self._young: dict[bytes, Row | None] = {}
         self._old: dict[bytes, Row | None] = {}
         self._dirty: set[bytes] = set()
+        self.cache = CacheCount()
 
     def get(self, key: bytes, kind: type[R]) -> R | None:
         """The row, None if there is none; a caller who changes it says `touch`."""
         young = self._young
         row: Any = young.get(key, _MISSING)
         if row is not _MISSING:
+            self.cache.hits += 1
             return row  # type: ignore[no-any-return]
         if key in self._old:
+            self.cache.hits += 1
             row = self._old.pop(key)
         else:
+            self.cache.misses += 1
             value = self._state.get(TABLE, key)
             row = None if value is None else _DECODE[kind](value)
         young[key] = row

@@ -11,15 +11,17 @@ from typing import NamedTuple
 import msgspec
 from faust.types import TP
 
-from streams import metrics
+from streams import logs, metrics
 from streams.answers import Answer
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
+from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.owner import Owner, Start, Wiring
 from streams.partition import Pace, Partition, Send, Store
 from streams.ports import Stage
+from streams.telling import during
 from streams.transport import Log
 from topology.errors import StoreLockedError
 
@@ -103,12 +105,18 @@ class Holdings:
         self._last_read = self._last_calm = time.monotonic()
         self._is_calm = False
         self._reading = 0
+        self.lag_clock = LagClock[TP]()
         self._batch_seconds = metrics.BATCH_SECONDS.labels(plan.name)
 
     @property
     def ready(self) -> bool:
         """All that was assigned is open."""
         return self._assigned is not None and len(self._partitions) == len(self._assigned)
+
+    @property
+    def assigned(self) -> int | None:
+        """How many partitions Kafka gave; None before it has given any."""
+        return None if self._assigned is None else len(self._assigned)
 
     @property
     def rests(self) -> bool:
@@ -190,10 +198,16 @@ class Holdings:
         begun = time.monotonic()
         self._reading += 1
         try:
-            await partition.read(topic, span)
+            with logs.bound(topic=topic, partition=number, offset=span.start):
+                await partition.read(topic, span)
+        except Exception as error:
+            during(error, topic=topic, partition=number, offset=span.start)
+            raise
         finally:
             self._reading -= 1
         self._last_read = time.monotonic()
+        if span.records:
+            self.lag_clock.applied(TP(topic, number), span.records[-1].at_ms)
         self._batch_seconds.observe(self._last_read - begun)
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from streams.cache_count import CacheCount
 from streams.ports import State
 from streams.totals import CODES
 from streams.wire import BadMessageError, Marker, Sent
@@ -52,6 +53,7 @@ class Inbox:
         self._rows: dict[bytes, tuple[Entry, ...]] = {}
         self._older: dict[bytes, tuple[Entry, ...]] = {}  # not asked for since the last turn
         self._dirty: set[bytes] = set()
+        self.cache = CacheCount()
         self._floors: dict[tuple[str, int], int] = {}
         for key, value in state.scan("meta", b"floor\0"):
             _, topic, sender = key.split(b"\0")
@@ -70,6 +72,8 @@ class Inbox:
         row = self._rows.get(name)
         if row is None:
             row = self._load(name)
+        else:
+            self.cache.hits += 1
         if not row and not self._is_key(topic, key):
             raise BadMessageError(f"{topic}: no key of ours")
         entry = _new(Entry, (sender, incarnation, version, n, payload))
@@ -145,7 +149,10 @@ class Inbox:
         self._dirty.clear()
 
     def _load(self, name: bytes) -> tuple[Entry, ...]:
-        if (row := self._older.pop(name, None)) is None:
+        if (row := self._older.pop(name, None)) is not None:
+            self.cache.hits += 1
+        else:
+            self.cache.misses += 1
             row = _entries(self._state.get("held", name) or b"")
         self._rows[name] = row
         return row

@@ -8,7 +8,7 @@ of all: `deploy/METRICS.md`.
 
 import platform
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import prometheus_client
@@ -250,22 +250,6 @@ class TallyReport:
                 RECORDS.labels(self._stage, topic, outcome).inc(added)
                 read += added
         return read, dead
-
-
-def report_gauges(stage: str, gauges: Iterable[Mapping[str, int]]) -> None:
-    """Add up what the partitions of a stage say of themselves.
-
-    A name `facts.<relation>.<status>` is a count of facts; any other stands under the stage.
-    """
-    added: Tally[str] = Tally()
-    for told in gauges:
-        added.update(told)
-    for name, count in added.items():
-        parts = name.split(".")
-        if len(parts) == 3 and parts[0] == "facts":
-            FACTS.labels(parts[1], parts[2]).set(count)
-        else:
-            ITEMS.labels(stage, name).set(count)
 
 
 def serve_metrics(

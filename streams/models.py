@@ -373,7 +373,8 @@ def load_model(settings: Settings, task: Task, folder: Path | None = None) -> Lo
 
 def _undeclared(question: object) -> StateError:
     return StateError(
-        f"a stage asks a model that it did not declare ({question!r}): a bug, please report it"
+        f"a stage asks a model that it did not declare ({type(question).__name__}): a bug, please "
+        "report it"
     )
 
 

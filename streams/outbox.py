@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from streams.cache_count import CacheCount
 from streams.errors import StateError
 from streams.ports import Message, State
+from streams.telling import hint_of
 from streams.totals import CODES
 from streams.wire import Marker, Sent, encode_marker, encode_total, owner, partition_of
 
@@ -53,6 +55,8 @@ class Outbox:
         self._cache_size = cache_size
         self._rows: dict[bytes, _Row] = {}
         self._dirty: set[bytes] = set()
+        self._loaded = 0
+        self.cache = CacheCount()
         self._pending_row: list[bytes] = []
         self._unsent: set[bytes] = set()
         self._row_versions: list[int] = []
@@ -121,12 +125,16 @@ class Outbox:
 
     def _write_rows(self) -> list[bytes]:
         changed = sorted(self._dirty)
+        # By key that changes between two writes: to count calls would cost SHOPPERS a hundredth.
+        self.cache.misses += self._loaded
+        self.cache.hits += max(len(changed) - self._loaded, 0)
+        self._loaded = 0
         for name in changed:
             row = self._rows[name]
             n = row.n
             if n < 0:
                 raise StateError(
-                    f"total {name!r} would be {n!r}: a bug, please report it; "
+                    f"total {hint_of(name)} would be {n!r}: a bug, please report it; "
                     "restore a checkpoint or rebuild the partition"
                 )
             if n == 0:
@@ -147,6 +155,11 @@ class Outbox:
     def idle(self) -> bool:
         """Nothing is left to send or to be acknowledged."""
         return not (self._unsent or self._notes or self._cycle or self._sweep is not None)
+
+    @property
+    def under_way(self) -> bool:
+        """A cycle has begun and not ended: what is taken next was to be sent when it began."""
+        return self._cycle is not None
 
     @property
     def waiting(self) -> int:
@@ -226,6 +239,7 @@ class Outbox:
         ]
 
     def _load(self, name: bytes) -> _Row:
+        self._loaded += 1
         value = self._state.get("totals", name)
         row = _Row() if value is None else _Row(_N.unpack_from(value)[0], value[_N.size :])
         self._rows[name] = row

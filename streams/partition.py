@@ -7,20 +7,26 @@ every `await` the partition may have been taken away; `alive` says so.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from streams import metrics
+from streams import logs, metrics
 from streams.answers import ANSWERS, Answer
 from streams.errors import StateError
 from streams.fetch import Span
 from streams.lease import Lease
 from streams.owner import Owner
 from streams.ports import Message, Rereads, State
+from streams.source_times import earlier
+from streams.step_times import StepTimes
 
 _ROUNDS = 1_000
+
+
+log = logging.getLogger(__name__)
 
 
 class Store(State, Protocol):
@@ -44,7 +50,9 @@ class Pace(NamedTuple):
     unsent_limit: int
 
 
-Send = Callable[[Sequence[Message]], Awaitable[None]]
+Send = Callable[[Sequence[Message], int | None], Awaitable[None]]
+"""Produces messages, with the source time of the earliest event behind them (`source_times`), and
+waits for the acknowledgement."""
 
 
 class Partition:
@@ -84,7 +92,10 @@ class Partition:
         self._dirty_since: float | None = None
         self._oldest_ms: int | None = None
         self._to_publish_ms: int | None = None
-        self._commit_seconds = metrics.COMMIT_SECONDS.labels(owner.name)
+        self._source_ms: int | None = None
+        self._to_tell_ms: int | None = None
+        self._told_ms: int | None = None
+        self._times = StepTimes(owner.name)
         self._publish_seconds = metrics.PUBLISH_SECONDS.labels(owner.name)
         self._messages = metrics.MESSAGES.labels(owner.name)
         self._wake.set()  # what a crash left unsent goes out without waiting for a record
@@ -94,6 +105,7 @@ class Partition:
 
     async def read(self, topic: str, span: Span) -> None:
         """Apply a span of an input topic (full name); waits while too much is unsent."""
+        arrived = time.monotonic()
         while self.alive and self.owner.outbox.waiting > self._pace.unsent_limit:
             self._sent.clear()
             self._wake.set()
@@ -101,6 +113,7 @@ class Partition:
         async with self._lock:
             if not self.alive:
                 return
+            begun = self._times.waited(arrived)
             logical = self._topics[topic]
             expected = self.owner.next_offset(logical)
             if expected is not None and span.start > expected:
@@ -112,13 +125,17 @@ class Partition:
             if span.records:
                 first_ms = span.records[0].at_ms
                 self._oldest_ms = min(self._oldest_ms or first_ms, first_ms)
+                self._source_ms = earlier(self._source_ms, span.source_ms)
             self._touch(len(span.records))
-            if await self._settle() and self._unsaved >= self._pace.flush_records:
+            is_settled = await self._settle()
+            self._times.applied(begun, len(span.records))
+            if is_settled and self._unsaved >= self._pace.flush_records:
                 await self._save()
                 self._wake.set()
 
     async def run(self) -> None:
         """Commit and send until the partition is closed."""
+        logs.bind(partition=self.owner.partition)
         while self.alive:
             await self._wake.wait()
             self._wake.clear()
@@ -145,6 +162,11 @@ class Partition:
             self._touch(0)
             await self._settle()
         self._wake.set()
+
+    @property
+    def store(self) -> Store:
+        """The owner's state, for what it says of itself."""
+        return self._store
 
     @property
     def outdated(self) -> int:
@@ -197,15 +219,18 @@ class Partition:
             questions = self.owner.wants()
             if not questions:
                 return True
+            asked = time.monotonic()
             answered = await self._answer(questions, self._store)
+            self._times.answered(asked)
             if not self.alive:
                 return False
             for key, value in answered.rows:
                 self._store.put(ANSWERS, key, value)
             self.owner.learn(answered.answers)
+        log.debug("still asked: %r", questions)
         raise StateError(
-            f"{self.owner.name} asks models without end: a bug, please report it with the texts "
-            f"{questions.texts[:1]!r}"
+            f"{self.owner.name}/{self.owner.partition} asks models without end: a bug, please "
+            "report it. CARTOGRAPH_LOG_LEVEL=debug logs what is asked"
         )
 
     async def _save(self) -> bool:
@@ -216,17 +241,21 @@ class Partition:
             return False
         begun = time.monotonic()
         self.owner.commit()
-        self._commit_seconds.observe(time.monotonic() - begun)
+        self._times.committed(begun, self._unsaved)
         self._unsaved = 0
         self._dirty_since = None
         if self._oldest_ms is not None:
             self._to_publish_ms = min(self._to_publish_ms or self._oldest_ms, self._oldest_ms)
             self._oldest_ms = None
+        self._to_tell_ms = earlier(self._to_tell_ms, self._source_ms)
+        self._source_ms = None
         return True
 
     async def _next_chunk(self) -> list[Message]:
         if not self.alive or not await self._save():
             return []
+        if not self.owner.outbox.under_way:
+            self._told_ms, self._to_tell_ms = self._to_tell_ms, None
         messages = self.owner.take(self._pace.send_records)
         if not messages:
             self._to_publish_ms = None
@@ -236,7 +265,9 @@ class Partition:
         oldest_ms, self._to_publish_ms = self._to_publish_ms, None
         if not await self._lease.wait(self._is_alive):
             return
-        await self._send(messages)
+        begun = time.monotonic()
+        await self._send(messages, self._told_ms)
+        self._times.sent(begun)
         self._messages.inc(len(messages))
         if oldest_ms is not None:
             self._publish_seconds.observe(max(0.0, time.time() - oldest_ms / 1000))

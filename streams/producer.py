@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import BrokerError
 from streams.ports import Message
+from streams.source_times import header_of
 from streams.topics import Names, partition_of
 
 _BATCH_BYTES = 256 * 1024
@@ -57,23 +58,31 @@ class Producer:
         """Wait for what is under way and disconnect."""
         await self._kafka.stop()
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Produce all, and wait until all are acknowledged.
+    async def send(self, messages: Sequence[Message], source_ms: int | None = None) -> None:
+        """Produce all, and wait until all are acknowledged; `source_ms` as for `submit`.
 
         Raises:
             BrokerError: Kafka refused one; some may have been written all the same.
         """
-        await (await self.submit(messages))
+        await (await self.submit(messages, source_ms))
 
-    async def submit(self, messages: Sequence[Message]) -> Awaitable[None]:
+    async def submit(
+        self, messages: Sequence[Message], source_ms: int | None = None
+    ) -> Awaitable[None]:
         """Queue all in order; await what comes back to know that all are acknowledged.
 
         A batch is filled by hand: 1 µs a message, where aiokafka's own `send` costs 10.
+
+        Args:
+            messages: in the order in which they are sent to each partition.
+            source_ms: when the earliest event behind them was, None if that is not known; told by
+                the first record of each batch (`source_times`).
 
         Raises:
             BrokerError: Kafka does not take them, here or when the acknowledgement is awaited.
         """
         now_ms = int(time.time() * 1000)
+        told = header_of(source_ms)
         filling: dict[tuple[str, int], Any] = {}
         waiting: list[asyncio.Future[Any]] = []
         try:
@@ -84,10 +93,11 @@ class Producer:
                 batch = filling.get(place)
                 if batch is None:
                     batch = filling[place] = self._kafka.create_batch()
-                if batch.append(timestamp=now_ms, key=key, value=value) is None:
+                    batch.append(timestamp=now_ms, key=key, value=value, headers=told)
+                elif batch.append(timestamp=now_ms, key=key, value=value) is None:
                     waiting.append(await self._queue(batch, place))
                     batch = filling[place] = self._kafka.create_batch()
-                    batch.append(timestamp=now_ms, key=key, value=value)
+                    batch.append(timestamp=now_ms, key=key, value=value, headers=told)
             for place, batch in filling.items():
                 waiting.append(await self._queue(batch, place))
         except KafkaError as error:

@@ -11,7 +11,7 @@ once its questions are answered, as a difference over all totals of the product.
 told is a function of the latest records and of the totals, in whatever order they came.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -28,6 +28,7 @@ from streams.ports import Answers, Questions, Record
 from streams.product_concepts import Concepts
 from streams.product_counts import Scope, scope_of
 from streams.product_pairs import Pairs, is_pair, node_of, sales_step
+from streams.product_quality import ProductQuality
 from streams.product_reading import ProductSettings as ProductSettings
 from streams.product_reading import Read, read
 from streams.product_rows import (
@@ -44,6 +45,7 @@ from streams.product_rows import TABLES as TABLES
 from streams.product_sales import CALM_SLICE, ROWS_A_TOTAL, SLICE, Stepped
 from streams.product_samples import SAMPLE, Samples
 from streams.product_values import Values
+from streams.telling import hint_of
 from streams.wire import join, split
 from topology.ontology import Ontology
 
@@ -88,6 +90,7 @@ class Products:
         self._tagged: dict[Text, Tagged] = {}
         self._judged: dict[Claim, Judged] = {}
         self._waiting = len(state.scan("waiting"))
+        self._quality = ProductQuality(state, ontology)
 
     def gauges(self) -> dict[str, int]:
         """How many products wait.
@@ -96,6 +99,10 @@ class Products:
         partners are yet to be told of their sales.
         """
         return {"waiting": self._waiting, "stepped": len(self._stepped)}
+
+    def quality(self) -> Mapping[str, int]:
+        """What catalog and title say, and which attributes have values: `ProductQuality.counts`."""
+        return self._quality.counts()
 
     @property
     def outdated(self) -> int:
@@ -146,6 +153,7 @@ class Products:
         self._applied = 0
         self._tagged.clear()
         self._judged.clear()
+        self._quality.flush()
         if len(self._known) > self._known_limit:
             self._known.clear()
 
@@ -186,8 +194,8 @@ class Products:
         row, record = self._state.get("products", product), self._state.get("records", product)
         if row is None or record is None:
             raise StateError(
-                f"the record of product {product!r} is gone: a bug, please report it; rebuild the "
-                "partition"
+                f"the record of product {hint_of(product)} is gone: a bug, please report it; "
+                "rebuild the partition"
             )
         return _Newest(decode_row(row).stamp, decode_product(record))
 
@@ -307,6 +315,7 @@ class Products:
         self._known[product] = new, new_scope
         self._claim(node, old, found)
         self._values.move(node, old, new)
+        self._quality.move(old, new)
         self._concepts.move(product, node, old_scope, new_scope)
         if old.type != new.type:
             known = self._of(product)

@@ -18,18 +18,23 @@ from faust.types import TP
 
 from streams import agents, connection, metrics
 from streams.alignment import Alignment
-from streams.app import check_topics, report_lag, watch_app
-from streams.broker import admin
-from streams.errors import SettingsError, TopicError
+from streams.app import check_topics, not_ready, report_lag, watch_app
+from streams.errors import SettingsError
 from streams.fetch import Reader, Span
+from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.ports import Message, Record
+from streams.probes import Reason
 from streams.producer import Producer
-from streams.route import Route, RouteSettings
+from streams.route import Route
+from streams.route_setup import check_sources, clamped, route_settings
 from streams.route_sharing import Sharing
 from streams.settings import Settings
+from streams.source_times import earlier
 from streams.status import ModelStatus
+from streams.step_times import StepTimes
+from streams.telling import during
 from streams.topics import Names
 from streams.transport import Log, SpanApp
 
@@ -69,7 +74,7 @@ class RouteHoldings:
     def __init__(
         self,
         route: Route,
-        submit: Callable[[list[Message]], Awaitable[Awaitable[Any]]],
+        submit: Callable[[list[Message], int | None], Awaitable[Awaitable[Any]]],
         fail: Callable[[BaseException], None],
         sharing: Sharing,
     ) -> None:
@@ -84,6 +89,8 @@ class RouteHoldings:
         self._filled, self._emptied = asyncio.Event(), asyncio.Event()
         self._under_way: deque[asyncio.Task[None]] = deque()
         self.tally: Counter[str] = Counter()
+        self.lag_clock = LagClock[TP]()
+        self._times = StepTimes(NAME)
         self._batch_seconds = metrics.BATCH_SECONDS.labels(NAME)
         self._publish_seconds = metrics.PUBLISH_SECONDS.labels(NAME)
         self._messages = metrics.MESSAGES.labels(NAME)
@@ -92,6 +99,11 @@ class RouteHoldings:
     def ready(self) -> bool:
         """All that was assigned is being read."""
         return self._assigned is not None and self._next.keys() >= self._assigned
+
+    @property
+    def assigned(self) -> int | None:
+        """How many partitions Kafka gave; None before it has given any."""
+        return None if self._assigned is None else len(self._assigned)
 
     def fence(self) -> None:
         self._epoch += 1
@@ -135,15 +147,22 @@ class RouteHoldings:
             await self._emptied.wait()
         if epoch != self._epoch:
             return
-        routed = self._route.route(topic, number, span.records)
+        applying = self._times.waited(begun)
+        try:
+            routed = self._route.route(topic, number, span.records)
+        except Exception as error:
+            during(error, topic=topic, partition=number, offset=span.start)
+            raise
         self.tally.update(routed.tally)
         messages, positions, oldest_ms = self._collected
         messages += routed.messages
         positions[TP(topic, number)] = span.next
-        if oldest_ms is None and span.records:
-            oldest_ms = span.records[0].at_ms
+        if span.records:
+            oldest_ms = earlier(oldest_ms, span.records[0].at_ms)
+            self.lag_clock.applied(TP(topic, number), span.records[-1].at_ms)
         self._collected = _Routed(messages, positions, oldest_ms)
         self._filled.set()
+        self._times.applied(applying, len(span.records))
         self._batch_seconds.observe(time.monotonic() - begun)
 
     async def run(self) -> None:
@@ -154,10 +173,11 @@ class RouteHoldings:
             epoch, routed = self._epoch, self._collected
             self._collected = _Routed([], {}, None)
             self._emptied.set()
-            acknowledged = await self._submit(routed.messages)
+            begun = time.monotonic()
+            acknowledged = await self._submit(routed.messages, routed.oldest_ms)
             before = self._under_way[-1] if self._under_way else None
             self._under_way.append(
-                asyncio.create_task(self._settle(epoch, routed, acknowledged, before))
+                asyncio.create_task(self._settle(epoch, routed, acknowledged, before, begun))
             )
             while len(self._under_way) > _UNDER_WAY or self._under_way[0].done():
                 await asyncio.wait([self._under_way[0]])
@@ -180,10 +200,12 @@ class RouteHoldings:
         routed: _Routed,
         acknowledged: Awaitable[Any],
         before: "asyncio.Task[None] | None",
+        begun: float,
     ) -> None:
         """Move the positions once these messages and all before them are acknowledged."""
         try:
             await acknowledged
+            self._times.sent(begun)
             if before is not None and not before.done():
                 await asyncio.wait([before])
         except Exception as error:  # noqa: BLE001 - a background task: nobody else would see it
@@ -230,12 +252,27 @@ class RouteRun:
         )
         self._report_tally = metrics.TallyReport(NAME)
         self._holdings: RouteHoldings | None = None
+        self._app: Any = None  # a `RouteApp`, from `start` on
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def ready(self) -> bool:
         """All partitions that Kafka gave are being read."""
         return self._holdings is not None and self._holdings.ready
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready."""
+        if self.failed.done():
+            return (Reason("stopping", "the worker has failed and is about to end: see its log"),)
+        if self._holdings is None or self._app is None:
+            return (Reason("starting", "it connects to its broker"),)
+        return not_ready(
+            self._lease,
+            is_rebalancing=self._app.rebalancing,
+            held=len(self._holdings.positions()),
+            assigned=self._holdings.assigned,
+        )
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -263,7 +300,7 @@ class RouteRun:
         instance = agents.member_id(settings, f"{NAME}-{self.slot}")
         route = Route(route_settings(settings, instance))
         await check_topics(settings, ("events", "catalog", "dead-letters"))
-        partitions = await _check_sources(settings)
+        partitions = await check_sources(settings)
         names = Names(settings.prefix)
         producer = Producer(settings.kafka, names, connection.options(settings))
         await producer.start()
@@ -292,7 +329,7 @@ class RouteRun:
             fail=self.fail,
             app_class=RouteApp,
         )
-        self._app.event_time = _clamped(route, settings.future_ms)
+        self._app.event_time = clamped(route, settings.future_ms)
         self._app.alignment = alignment
         agents.add_agent(self._app, NAME, list(settings.sources), self._holdings.read)
         for work in (
@@ -330,7 +367,10 @@ class RouteRun:
         while self._holdings is not None:
             await asyncio.sleep(_REPORT_S)
             self._limit.add(*self._report_tally.update(self._holdings.tally))
-            report_lag(self._app, NAME)
+            report_lag(self._app, NAME, self._holdings.positions(), self._holdings.lag_clock)
+            if (newest_ms := self._app.alignment.newest_ms) is not None:
+                metrics.WATERMARK_DELAY.labels(NAME).set(time.time() - newest_ms / 1000)
+            metrics.READY.labels(NAME).set(not self.reasons)
             metrics.PARTITIONS.labels(NAME).set(len(self._holdings.positions()))
 
     async def _share(self) -> None:
@@ -347,51 +387,3 @@ class RouteRun:
                 except (KafkaError, ConsumerStoppedError) as error:
                     # What was heard last stands: it makes us wait, at most a moment too long.
                     log.info("what other processes have read is not known now: %s", error)
-
-
-def route_settings(settings: Settings, process: str) -> RouteSettings:
-    """What ROUTE must know of the settings.
-
-    Args:
-        settings: of the worker.
-        process: name of this ROUTE process for as long as it may be restarted.
-
-    Raises:
-        SettingsError: there is no secret.
-    """
-    return RouteSettings(
-        sources=settings.sources,
-        secret=settings.key(),
-        partitions=settings.partitions,
-        process=process,
-        purchase_actions=settings.purchase_actions,
-        future_ms=settings.future_ms,
-    )
-
-
-async def _check_sources(settings: Settings) -> list[TP]:
-    """All partitions of all sources.
-
-    Raises:
-        TopicError: a source topic does not exist.
-    """
-    found = await admin.describe(
-        settings.kafka, settings.sources, options=connection.options(settings)
-    )
-    missing = sorted(set(settings.sources) - set(found))
-    if missing:
-        raise TopicError(
-            f"source topics do not exist: {', '.join(missing)}; correct CARTOGRAPH_SOURCES, or "
-            "create them"
-        )
-    return [TP(name, number) for name, topic in found.items() for number in range(topic.partitions)]
-
-
-def _clamped(route: Route, future_ms: int) -> Callable[[str, Record], int | None]:
-    """Event time for alignment; one that is impossibly far ahead must not hold its source back."""
-
-    def event_time(topic: str, record: Record) -> int | None:
-        at_ms = route.event_time(topic, record)
-        return None if at_ms is None else min(at_ms, record.at_ms + future_ms)
-
-    return event_time

@@ -7,6 +7,7 @@ as its oracle): both leave a row's `standing` as `shopper_keys.standing_of` woul
 from collections import Counter
 from collections.abc import Sequence
 
+from streams.counted import Counted
 from streams.outbox import Outbox
 from streams.ports import State
 from streams.shopper_keys import ASKED_INFIX, QUERY_BYTES, Basket, Bought, standing_of, topic_of
@@ -29,6 +30,7 @@ from topology.wording import normalise
 PAIRS_CAPPED = "pairs.capped"
 """Tally of products that were not paired, because their basket had too many."""
 
+LEDGER_ROWS = "ledger_rows"
 _WEEK_DIGITS = 5
 
 
@@ -36,10 +38,15 @@ class Ledger:
     """What the shoppers of a partition stand for: moves rows on, and the totals with them."""
 
     def __init__(
-        self, state: State, outbox: Outbox, tally: Counter[str], settings: WindowSettings
+        self,
+        state: State,
+        outbox: Outbox,
+        tally: Counter[str],
+        settings: WindowSettings,
+        counted: Counted,
     ) -> None:
         self._state, self._outbox, self._tally = state, outbox, tally
-        self._settings, self._reach = settings, settings.reach_ms
+        self._settings, self._reach, self._counted = settings, settings.reach_ms, counted
         self._sessions = Sessions(settings)
         self.first_week: int | None = None
 
@@ -342,6 +349,7 @@ class Ledger:
         self._need(row, week, week)
         if row.weeks[week] is NO_WEEK:
             row.weeks[week] = Week()
+            self._counted.add(LEDGER_ROWS, 1)
         dirty.add(week)
         return row.weeks[week]
 

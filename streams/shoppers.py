@@ -19,16 +19,18 @@ each flush takes a bounded number of the oldest entries whose time has come. How
 changes no total: whether a return is in time is judged by event times alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
 
+from streams.cache_count import CacheCount
+from streams.counted import Counted, rows
 from streams.events import decode_event
 from streams.outcomes import CAPPED, DUPLICATE, LATE, USED
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
-from streams.shopper_ledger import Ledger
+from streams.shopper_ledger import LEDGER_ROWS, Ledger
 from streams.shopper_rows import (
     LEDGER,
     OPEN_DAYS,
@@ -48,6 +50,7 @@ from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
 TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, "meta")
 EVENTS = "events"
 _HIGH = b"shoppers"
+OPEN_VISITS = "open_visits"
 _SWEEP = 1_000
 _NEVER = -(1 << 62)
 
@@ -67,10 +70,12 @@ class Shoppers:
     def __init__(self, wiring: Wiring, settings: WindowSettings) -> None:
         self._state, self._tally, self._reject = wiring.state, wiring.tally, wiring.reject
         self._settings = settings
-        self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings)
+        self._counted = Counted(wiring.state, "windows", self._of_old)
+        self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings, self._counted)
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
         self._fresh: dict[str, list[bytes]] = {}
+        self.cache = CacheCount()
         high = self._state.get("meta", _HIGH)
         self._high = self._high_written = _NEVER if high is None else int(high)
         self._first_day = self._first_time(OPEN_DAYS)
@@ -108,6 +113,14 @@ class Shoppers:
         if late:
             self._tally[f"{EVENTS}.{LATE}"] += late
 
+    def gauges(self) -> dict[str, int]:
+        """`open_visits`: shoppers whose visit may go on; `ledger_rows`: weeks of shoppers."""
+        return {name: self._counted.counts.get(name, 0) for name in (OPEN_VISITS, LEDGER_ROWS)}
+
+    def marks(self) -> dict[str, int]:
+        """`watermark`: the highest event time that was taken in, ms since 1970."""
+        return {"watermark": self._high} if self._high > _NEVER else {}
+
     def wants(self) -> Questions:
         """Nothing: no model is asked here."""
         return Questions()
@@ -134,12 +147,18 @@ class Shoppers:
             self._high_written = self._high
         self._close(budget, horizon)
         self._expire(budget)
+        self._counted.flush()
         if len(self._young) > self._settings.cache_shoppers // 2:
             self._old, self._young = self._young, {}
+
+    def _of_old(self) -> Iterator[tuple[str, int]]:
+        for name, table in ((OPEN_VISITS, SHOPPERS), (LEDGER_ROWS, LEDGER)):
+            yield name, sum(1 for _ in rows(self._state, table))
 
     def _take_in(self, horizon: int) -> None:
         rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
         used = duplicates = capped = 0
+        missed = self.cache.misses
         for shopper, packed in self._fresh.items():
             row = rows.get(shopper) or self._row(shopper)
             chunk = packed[0] if len(packed) == 1 else b"".join(packed)
@@ -157,6 +176,7 @@ class Shoppers:
             if row.count >= row.trim_at:
                 ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
             self._write(row)
+        self.cache.hits += len(self._fresh) - (self.cache.misses - missed)
         for outcome, n in ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped)):
             if n:
                 self._tally[f"{EVENTS}.{outcome}"] += n
@@ -165,6 +185,7 @@ class Shoppers:
         """The shopper's row, from the older generation, the state, or new."""
         row = self._old.pop(shopper, None)
         if row is None:
+            self.cache.misses += 1
             row = self._load(shopper) or Row(shopper, shopper.encode(), self._settings.raw_events)
         self._young[shopper] = row
         return row
@@ -178,6 +199,8 @@ class Shoppers:
     def _write(self, row: Row) -> None:
         day = row.latest // DAY_MS
         if day != row.day:
+            if row.day < 0:
+                self._counted.add(OPEN_VISITS, 1)
             row.day = day
             self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
             if self._first_day is None or day < self._first_day:
@@ -209,6 +232,7 @@ class Shoppers:
         self._young.pop(shopper, None)
         self._old.pop(shopper, None)
         self._state.delete(SHOPPERS, shopper.encode())
+        self._counted.add(OPEN_VISITS, -1)
 
     def _expire(self, budget: int) -> None:
         """Let weeks of the ledger go that no return can reach any more."""
@@ -224,6 +248,7 @@ class Shoppers:
                 if self._ledger.first_week != week:
                     break
                 self._state.delete(LEDGER, key)
+                self._counted.add(LEDGER_ROWS, -1)
                 after = key
 
     def _first_time(self, table: str) -> int | None:

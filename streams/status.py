@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from streams.probes import Reason
 from streams.settings import STAGES, Settings
 
 
@@ -41,6 +42,7 @@ class Status(msgspec.Struct, kw_only=True):
         metrics_port: where Prometheus finds it on loopback, 0: nowhere.
         started_at, ready_at: seconds since 1970; `ready_at` 0 until it is ready once.
         models: of stages that ask any.
+        reasons: why it is not ready; empty: it is.
         error: the sentence it ended with, empty while it runs or after a wanted end.
     """
 
@@ -54,6 +56,7 @@ class Status(msgspec.Struct, kw_only=True):
     started_at: float = 0.0
     ready_at: float = 0.0
     models: ModelStatus = ModelStatus()
+    reasons: tuple[Reason, ...] = ()
     error: str = ""
 
 

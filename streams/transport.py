@@ -278,17 +278,17 @@ class SpanConsumer(driver.Consumer):  # type: ignore[misc]
             return False
         return True
 
-    def lags(self) -> dict[TP, int]:
-        """Records of each assigned partition that were not handed out yet, where it is known."""
+    def known_ends(self) -> dict[TP, int]:
+        """Offset after the last record that Kafka has told of each assigned partition."""
         # None between two subscriptions: while a rebalance is under way.
         subscription = self._thread._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         found: dict[TP, int] = {}
         if assignment is not None and assignment.active:
             for tp in assignment.tps:
-                state = assignment.state_value(tp)
-                if state.highwater is not None and state._position is not None:
-                    found[TP(*tp)] = max(0, state.highwater - state._position)
+                highwater = assignment.state_value(tp).highwater
+                if highwater is not None:
+                    found[TP(*tp)] = highwater
         return found
 
 

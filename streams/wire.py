@@ -125,7 +125,8 @@ def decode(topic: str, key: bytes, value: bytes) -> Sent | Marker:
             if kind == MARKER:
                 return Marker(sender, incarnation, version, floor)
     except (struct.error, msgspec.MsgspecError) as error:
-        raise BadMessageError(f"{topic}: {error}") from error
+        # Not its words: they quote what cannot be read.
+        raise BadMessageError(f"{topic}: {type(error).__name__}") from error
     raise BadMessageError(f"{topic}: neither a total nor a marker")
 
 

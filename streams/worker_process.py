@@ -20,8 +20,10 @@ from models_onnx.errors import ModelError
 from streams import logs, machine, metrics, status
 from streams.app import Run
 from streams.errors import BrokerError, CartographError, DeposedError
+from streams.probes import Health, Ready, Reason
 from streams.settings import Settings
-from streams.status import Status
+from streams.status import ModelStatus, Status
+from streams.telling import context_of, words_of
 from topology.errors import TopologyError
 
 OK, BROKE, SET_UP_WRONG, KAFKA_AWAY = 0, 1, 2, 3
@@ -42,15 +44,18 @@ def main(new_run: NewRun, arguments: list[str]) -> int:
     logs.set_up(worker, level=settings.log_level, as_json=settings.log_json)
     file = status.status_file(settings, stage, slot)
     told = Status(stage=stage, slot=slot, pid=os.getpid(), started_at=time.time())
+    health = Health()
     lock_file = file.with_suffix(".lock")
     try:
         with machine.lock(lock_file, patience_s=_LOCK_PATIENCE_S, what=f"worker {worker}"):
             status.write(file, told)
             try:
                 told.metrics_port = metrics.serve_metrics(
-                    settings.metrics_port, version=importlib.metadata.version("cartograph")
+                    settings.metrics_port,
+                    version=importlib.metadata.version("cartograph"),
+                    health=health,
                 )
-                asyncio.run(_work(new_run, settings, told))
+                asyncio.run(_work(new_run, settings, told, health))
             except BaseException as error:
                 told.error = _sentence(error)
                 raise
@@ -60,7 +65,7 @@ def main(new_run: NewRun, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return OK
     except (CartographError, TopologyError, ModelError) as error:
-        log.error("%s", error)  # noqa: TRY400 - a sentence for the operator, no traceback
+        log.error("%s", words_of(error))  # noqa: TRY400 - a sentence for the operator
         return _code(error)
     except Exception:
         log.exception("the worker broke; it starts again from its stores")
@@ -76,7 +81,7 @@ def exit_now(code: int) -> None:
     os._exit(code)
 
 
-async def _work(new_run: NewRun, settings: Settings, told: Status) -> None:
+async def _work(new_run: NewRun, settings: Settings, told: Status, health: Health) -> None:
     """Start the run, keep its status file, wait for a signal or a failure."""
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -85,7 +90,7 @@ async def _work(new_run: NewRun, settings: Settings, told: Status) -> None:
     run = new_run(settings, told.stage, told.slot)
     starting = asyncio.create_task(_start(run))
     stopping = asyncio.create_task(asked_to_stop.wait())
-    telling = asyncio.create_task(_tell(run, settings, told))
+    telling = asyncio.create_task(_tell(run, settings, told, health))
     ends: list[asyncio.Future[Any]] = [stopping, run.failed]
     begun: list[asyncio.Future[Any]] = [*ends, starting]
     try:
@@ -109,10 +114,11 @@ def _leave(settings: Settings, told: Status, error: BaseException | None) -> Non
     code = OK
     if error is not None:
         told.error, code = _sentence(error), _code(error)
-        if code == BROKE and not isinstance(error, DeposedError):
-            log.error("the worker broke; it starts again from its stores", exc_info=error)
-        else:
-            log.error("%s", error)
+        with logs.bound(**context_of(error)):
+            if code == BROKE and not isinstance(error, DeposedError):
+                log.error("the worker broke; it starts again from its stores", exc_info=error)
+            else:
+                log.error("%s", words_of(error))
     status.write(status.status_file(settings, told.stage, told.slot), told)
     exit_now(code)
 
@@ -127,7 +133,7 @@ async def _start(run: Run) -> None:
     gc.set_threshold(200_000, 20, 1_000)
 
 
-async def _tell(run: Run, settings: Settings, told: Status) -> None:
+async def _tell(run: Run, settings: Settings, told: Status, health: Health) -> None:
     file = status.status_file(settings, told.stage, told.slot)
     collected = time.monotonic()
     while True:
@@ -136,13 +142,26 @@ async def _tell(run: Run, settings: Settings, told: Status) -> None:
             gc.collect()
             collected = time.monotonic()
         ready, held, rests, models = run.ready, run.held, run.rests, run.models
-        if (ready, held, rests, models) != (told.ready, told.partitions, told.rests, told.models):
+        reasons = run.reasons
+        health.beat(Ready(not reasons, reasons, _degraded(models)))
+        known = told.ready, told.partitions, told.rests, told.models, told.reasons
+        if (ready, held, rests, models, reasons) != known:
             told.ready, told.partitions, told.rests, told.models = ready, held, rests, models
+            told.reasons = reasons
             if ready and not told.ready_at:
                 told.ready_at = time.time()
                 log.info("ready after %.2f s", told.ready_at - told.started_at)
             status.write(file, told)
         await asyncio.sleep(_STATUS_S)
+
+
+def _degraded(models: ModelStatus) -> tuple[Reason, ...]:
+    """What works, but not as it was set up."""
+    found = [Reason("cpu", models.degraded)] if models.degraded else []
+    if models.outdated:
+        words = f"{models.outdated:,} things were derived with older bundles"
+        found.append(Reason("mixed", f"{words}; `cartograph model backfill` derives them again"))
+    return tuple(found)
 
 
 def _code(error: BaseException) -> int:
@@ -155,5 +174,4 @@ def _code(error: BaseException) -> int:
 
 
 def _sentence(error: BaseException) -> str:
-    known = isinstance(error, CartographError | TopologyError | ModelError)
-    return str(error) if known else f"{type(error).__name__}: {error}"
+    return words_of(error)

@@ -4,7 +4,7 @@
 in a read replica on the replica's. What it changes becomes durable when its store is committed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from topology.errors import BadFactError
@@ -65,10 +65,18 @@ class Link(NamedTuple):
     id: str
 
 
+Moved = Callable[[Fact | None, bytes | None], None]
+"""Told of every change: the fact as it now is (None: withdrawn), the row of `facts` it replaces."""
+
+
 class Graph:
-    """Facts and their indexes on a store with the tables `TABLES`."""
+    """Facts and their indexes on a store with the tables `TABLES`.
+
+    `moved` may be set to hear of every change.
+    """
 
     def __init__(self, store: Tables) -> None:
+        self.moved: Moved | None = None
         self._store = store
         self._counts = {key: int(value) for key, value in store.scan(COUNTERS)}
 
@@ -91,6 +99,8 @@ class Graph:
             self._count(fact.relation, fact.status, 1)
             if before is not None:
                 self._count(fact.relation, status_of(before), -1)
+        if self.moved is not None:
+            self.moved(fact, before)
         return True
 
     def withdraw(self, fact_id: str) -> Fact | None:
@@ -104,6 +114,8 @@ class Graph:
         self._store.delete(BY_HEAD, index_key(fact.head, fact.relation, fact.tail))
         self._store.delete(BY_TAIL, index_key(fact.tail, fact.relation, fact.head))
         self._count(fact.relation, status_of(row), -1)
+        if self.moved is not None:
+            self.moved(None, row)
         return fact
 
     def fact(self, fact_id: str) -> Fact | None:

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from streams import logs
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.connection import options
@@ -38,6 +39,7 @@ def worker(
     found = found.with_(kafka=address_of(found))
     found.key()
     wanted = [stage.strip() for stage in stages.split(",") if stage.strip()]
+    logs.set_up("supervisor", level=found.log_level, as_json=found.log_json)
     code = run_worker(found, wanted)
     if code:
         raise typer.Exit(code)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from streams import logs
 from streams.cli.setup import address_of
 from streams.cli.shell import note, settings, told
 from streams.serve import server
@@ -23,6 +24,8 @@ def serve(
     """Keep a copy of the graph up to date and answer questions about it over HTTP."""
     found = settings(http_host=host, http_port=port)
     found = found.with_(kafka=address_of(found))
+
+    logs.set_up("serve", level=found.log_level, as_json=found.log_json)
 
     def answering(at: Running) -> None:
         note(f"answering at {at.address} (pid {at.pid}); GET /readyz says when all is read")

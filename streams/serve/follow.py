@@ -19,6 +19,7 @@ from streams.ports import Record
 from streams.serve.reader import AsOf
 from streams.serve.replica import TABLES, Counts, Replica
 from streams.settings import Settings
+from streams.source_times import stretches
 from streams.topics import DAY_MS, TOMBSTONE_DAYS
 from streams.wire import FACTS
 from topology.graph import Graph, Tables
@@ -52,6 +53,8 @@ class Follower:
     Args:
         settings: with the address of Kafka.
         on_batch: is told what became of each batch, for metrics.
+        on_served: is told of each commit, once the replica has caught up: how many facts changed,
+            and the source time behind them (`source_times`).
         now_ms: wall time.
 
     Attributes:
@@ -67,9 +70,12 @@ class Follower:
         settings: Settings,
         *,
         on_batch: Callable[[Counts], None] = lambda _: None,
+        on_served: Callable[[int, int | None], None] = lambda _, __: None,
         now_ms: Callable[[], int] = _now_ms,
     ) -> None:
-        self._settings, self._on_batch, self._now_ms = settings, on_batch, now_ms
+        self._settings, self._now_ms = settings, now_ms
+        self._on_batch, self._on_served = on_batch, on_served
+        self._source_ms: dict[int, int | None] = {}
         self._name = settings.topic(FACTS)
         self._consumer: AIOKafkaConsumer | None = None
         self.caught_up = asyncio.Event()
@@ -153,6 +159,7 @@ class Follower:
             consumer.seek(each, offset)
             self.replica.read(each.partition, (), offset)
         self._consumer = consumer
+        self._source_ms.clear()
         return {each: end for each, end in ends.items() if end > first[each]}
 
     def _outdated(self, first: Mapping[TopicPartition, int]) -> str:
@@ -200,11 +207,19 @@ class Follower:
         for place in range(0, len(found), _AT_ONCE):
             part = found[place : place + _AT_ONCE]
             last = place + len(part) >= len(found)
-            records = [Record(r.offset, r.timestamp, r.key, r.value) for r in part]
-            after = position if last else records[-1].offset + 1
-            counts = self.replica.read(partition, records, after)
+            served = []
+            for source_ms, some in stretches(part, self._source_ms.get(partition)):
+                self._source_ms[partition] = source_ms
+                records = [Record(r.offset, r.timestamp, r.key, r.value) for r in some]
+                counts = self.replica.read(partition, records, records[-1].offset + 1)
+                served.append((counts, source_ms))
+            if last:
+                self.replica.read(partition, (), position)
             self.replica.commit()
-            self._on_batch(counts)
+            for counts, source_ms in served:
+                self._on_batch(counts)
+                if counts.changed and self.caught_up.is_set():
+                    self._on_served(counts.changed, source_ms)
             await asyncio.sleep(0)
 
     def _seen(self) -> None:

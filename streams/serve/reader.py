@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from streams.probes import Reason
 from topology.graph import Graph, Tables
 
 
@@ -44,12 +45,12 @@ class Readiness(msgspec.Struct, frozen=True):
 
     Attributes:
         ready: there is no reason against it.
-        reasons: what is still to be done, one sentence each.
+        reasons: what is still to be done.
         offsets: partition of the topic of facts -> where the replica reads on.
-        degraded: what works, but not as it was set up, one sentence each.
+        degraded: what works, but not as it was set up.
     """
 
     ready: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     offsets: dict[str, int]
-    degraded: tuple[str, ...] = ()
+    degraded: tuple[Reason, ...] = ()

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from typing import Any
@@ -19,6 +20,7 @@ from models_onnx.spans import Tagged, Text
 from models_onnx.tagging.tagger import Tagger
 from streams import status
 from streams.errors import SettingsError
+from streams.probes import Reason
 from streams.serve import metrics, running
 from streams.serve.answers import Alive
 from streams.serve.api import build_api
@@ -128,7 +130,7 @@ async def serve(
     listener = _listen(settings)
     with contextlib.ExitStack() as to_close:
         to_close.callback(listener.close)
-        follower = Follower(settings, on_batch=_count)
+        follower = Follower(settings, on_batch=_count, on_served=_served)
         to_close.callback(follower.close)
         tagger = LoadingTagger(lambda: load_tagger(settings))
         to_close.callback(tagger.close)
@@ -160,18 +162,21 @@ def readiness(follower: Follower, tagger: LoadingTagger, *, outdated: int = 0) -
     if not follower.caught_up.is_set():
         lag = follower.as_of().lag
         left = "the broker has not answered yet" if lag is None else f"{lag:,} records are left"
-        reasons.append(f"the topic of facts is still being read: {left}")
+        code = "broker" if lag is None else "reading"
+        reasons.append(Reason(code, f"the topic of facts is still being read: {left}"))
     if not tagger.loaded:
-        reasons.append("the tagging model is still being loaded")
+        reasons.append(Reason("models", "the tagging model is still being loaded"))
     offsets = {str(number): offset for number, offset in sorted(follower.replica.offsets.items())}
     degraded = []
     if tagger.is_degraded:
-        degraded.append("the tagging model runs on the CPU: the GPU failed twice, see the log")
+        words = "the tagging model runs on the CPU: the GPU failed twice, see the log"
+        degraded.append(Reason("cpu", words))
     if outdated:
-        degraded.append(
+        words = (
             f"the graph is mixed: {outdated:,} things were derived with older bundles; "
             "`cartograph model backfill` derives them again"
         )
+        degraded.append(Reason("mixed", words))
     return Readiness(not reasons, tuple(reasons), offsets, tuple(degraded))
 
 
@@ -259,3 +264,12 @@ def _count(counts: Counts) -> None:
     for outcome, count in counts._asdict().items():
         if count:
             metrics.REPLICA_RECORDS.labels(outcome).inc(count)
+
+
+def _served(facts: int, source_ms: int | None) -> None:
+    if source_ms is None:
+        metrics.END_TO_END_UNKNOWN.inc(facts)
+        return
+    took = max(time.time() - source_ms / 1000, 0.0)
+    for _ in range(facts):
+        metrics.END_TO_END_SECONDS.observe(took)

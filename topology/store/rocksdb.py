@@ -53,6 +53,7 @@ class StoreMemory:
     def __init__(
         self, *, cache_bytes: int = 256 << 20, write_buffer_bytes: int = 128 << 20
     ) -> None:
+        self.cache_bytes = cache_bytes
         self.cache = Cache(cache_bytes)
         self.write_buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
             write_buffer_bytes, False, self.cache

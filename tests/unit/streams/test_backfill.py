@@ -123,7 +123,7 @@ def test_a_partition_answers_what_is_read_again_and_commits_it():
         async def wait(self, is_alive) -> bool:
             return is_alive()
 
-    async def send(messages) -> None:
+    async def send(messages, source_ms) -> None:
         pass
 
     async def main() -> None:

@@ -4,8 +4,12 @@ import json
 import logging
 
 import pytest
+import structlog
 
 from streams import logs
+from streams.errors import StateError
+from streams.telling import context_of, during, hint_of, words_of
+from topology.errors import BadNodeError
 
 COORDINATOR = "aiokafka.consumer.group_coordinator"
 NOT_YET = "Group Coordinator Request failed: [Error 15] GroupCoordinatorNotAvailableError"
@@ -46,3 +50,88 @@ def test_with_level_debug_everything_is_told(loggers, capsys):
     logs.set_up("route-0", level="debug", as_json=True)
     logging.getLogger(COORDINATOR).error(NOT_YET)
     assert told(capsys) == [NOT_YET]
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_line_names_the_worker_and_what_its_task_works_on(loggers, capsys):
+    logs.set_up("graph-1", level="info", as_json=True)
+    with logs.bound(topic="g.claims", partition=3, offset=7):
+        logging.getLogger("aiokafka.consumer").warning("%d fetches failed", 2)
+    structlog.get_logger("streams.x").info("assigned", partitions=[1, 2])
+    inside, outside = lines(capsys)
+    assert list(inside) == [
+        *("time", "level", "worker", "stage", "partition", "topic", "offset", "logger", "message")
+    ]
+    assert inside["time"].endswith("Z")
+    del inside["time"], outside["time"]
+    assert inside == {
+        "level": "warning",
+        "worker": "graph-1",
+        "stage": "graph",
+        "partition": 3,
+        "topic": "g.claims",
+        "offset": 7,
+        "logger": "aiokafka.consumer",
+        "message": "2 fetches failed",
+    }
+    assert outside == {
+        "level": "info",
+        "worker": "graph-1",
+        "stage": "graph",
+        "logger": "streams.x",
+        "message": "assigned",
+        "partitions": [1, 2],
+    }
+
+
+def test_text_for_people_has_the_same_words(loggers, capsys):
+    logs.set_up("graph-1", level="info", as_json=False)
+    with logs.bound(partition=3):
+        logging.getLogger("streams.app").info("ready after %.1f s", 1.25)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("INFO    graph-1 streams.app: ready after 1.2 s partition=3")
+
+
+SECRET = "anna@example.org wants red shoes"
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        try:
+            {}[SECRET]
+        except KeyError as cause:
+            raise error from cause
+    except (ValueError, KeyError, BadNodeError) as found:
+        return found
+
+
+@pytest.mark.parametrize("error", [ValueError(SECRET), KeyError(SECRET), BadNodeError(SECRET)])
+def test_what_an_error_quotes_of_a_record_is_logged_at_debug_alone(loggers, capsys, error):
+    found = raised(error)
+    logs.set_up("graph-1", level="info", as_json=True)
+    logging.getLogger("x").error("it broke", exc_info=found)
+    logging.getLogger("x").error("%s", words_of(found))
+    said = capsys.readouterr().err
+    assert SECRET not in said
+    assert type(error).__name__ in said
+    assert "in raised" in said, "the place is told"
+    logs.set_up("graph-1", level="debug", as_json=True)
+    logging.getLogger("x").error("it broke", exc_info=found)
+    assert SECRET in capsys.readouterr().err
+
+
+def test_what_the_system_says_is_told():
+    assert words_of(OSError(28, "No space left on device")).endswith("No space left on device")
+    assert words_of(StateError("restore a checkpoint")) == "restore a checkpoint"
+
+
+def test_an_error_keeps_what_was_worked_on_where_it_was_raised():
+    error = StateError("x")
+    during(error, partition=3, offset=7)
+    during(error, partition=9, topic="g.claims")
+    assert context_of(error) == {"partition": 3, "offset": 7, "topic": "g.claims"}
+    assert context_of(StateError("y")) == {}
+    assert hint_of(b"product:1") != hint_of(b"product:2")

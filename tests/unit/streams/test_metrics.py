@@ -13,6 +13,7 @@ import pytest
 import streams.serve.metrics
 from streams import metrics, metrics_quality, metrics_stores
 from streams.errors import DeadLetterLimitError, SettingsError
+from streams.gauge_set import GaugeSet
 from streams.limits import DeadLetterLimit
 from streams.metrics import REGISTRY
 from streams.outcomes import OUTCOMES
@@ -98,9 +99,14 @@ def test_a_tally_is_counted_once_however_often_it_is_reported():
 
 def test_gauges_of_partitions_add_up():
     told = [{"waiting": 2, "facts.used_for_func.held": 3}, {"waiting": 5}]
-    metrics.report_gauges("t2", told)
+    gauges = GaugeSet("t2")
+    gauges.tell(told)
     assert sample("cartograph_items", stage="t2", what="waiting") == 7
     assert sample("cartograph_facts", relation="used_for_func", status="held") == 3
+    gauges.tell([{"waiting": 1, "coverage.shoes.filled": 4, "coverage.shoes.products": 2}])
+    assert sample("cartograph_facts", relation="used_for_func", status="held") == 0
+    assert sample("cartograph_coverage_values", department="shoes", outcome="filled") == 4
+    assert sample("cartograph_coverage_products", department="shoes") == 2
 
 
 def test_the_page_is_on_loopback_and_a_taken_port_is_said():

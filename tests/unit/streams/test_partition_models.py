@@ -69,7 +69,7 @@ class Calm:
         return is_alive()
 
 
-async def nothing(messages) -> None:
+async def nothing(messages, source_ms) -> None:
     pass
 
 

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaTimeoutError
 from streams.errors import BrokerError
 from streams.ports import Message
 from streams.producer import Producer
+from streams.source_times import Headers, source_of
 from streams.topics import Names, partition_of
 
 
@@ -17,9 +18,14 @@ class Batch:
 
     def __init__(self) -> None:
         self.records: list[tuple[bytes, bytes]] = []
+        self.headers: Headers = ()
         self.closed = False
 
-    def append(self, *, timestamp: int, key: bytes, value: bytes) -> object | None:
+    def append(
+        self, *, timestamp: int, key: bytes, value: bytes, headers: Headers = ()
+    ) -> object | None:
+        assert bool(headers) == (not self.records), "the first record of a batch, and it alone"
+        self.headers = headers or self.headers
         if self.closed or len(self.records) == 3:
             return None
         self.records.append((key, value))
@@ -35,6 +41,7 @@ class Kafka:
     def __init__(self) -> None:
         self.sent: defaultdict[tuple[str, int], list[tuple[bytes, bytes]]] = defaultdict(list)
         self.waiting: Counter[tuple[str, int]] = Counter()
+        self.told: list[int | None] = []
         self.refuses: Exception | None = None
 
     def create_batch(self) -> Batch:
@@ -53,6 +60,7 @@ class Kafka:
         await asyncio.sleep(0)
         self.waiting[place] -= 1
         self.sent[place] += batch.records
+        self.told.append(source_of(batch.headers))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.refuses:
             future.set_exception(self.refuses)
@@ -101,3 +109,12 @@ def test_what_kafka_refuses_is_said():
     kafka.refuses = KafkaTimeoutError()
     with pytest.raises(BrokerError, match="KafkaTimeoutError"):
         asyncio.run(producer(kafka).send([Message("claims", 0, b"k", b"v")]))
+
+
+def test_every_batch_tells_the_source_time_of_what_is_in_it():
+    kafka = Kafka()
+    made = producer(kafka)
+    told = [Message("claims", 0, b"k%d" % n, b"v") for n in range(7)]
+    asyncio.run(made.send(told, 1_700_000_000_123))
+    asyncio.run(made.send(told[:1]))
+    assert kafka.told == [1_700_000_000_123] * 3 + [None]

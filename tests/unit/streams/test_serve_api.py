@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_onnx.fakes import FakeTagger
+from streams.probes import Reason
 from streams.serve import answers
 from streams.serve.answers import Alive, schemas
 from streams.serve.api import MAX_QUERIES, build_api
@@ -31,7 +32,9 @@ HELD = a_fact("type:shoes", "used_with", "type:mug", status="held")
 RED = a_fact("product:a%20b", "has_attribute:color", "value:color/red")
 FACTS = (FACT, HELD, RED)
 READY = Readiness(True, (), {"0": 3})
-WAITING = Readiness(False, ("the topic of facts is still being read: 7 records are left",), {})
+WAITING = Readiness(
+    False, (Reason("reading", "the topic of facts is still being read: 7 records are left"),), {}
+)
 
 
 def client_of(facts: tuple[Fact, ...] = FACTS, ready: Readiness = READY, tagger=None) -> TestClient:

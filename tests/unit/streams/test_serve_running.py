@@ -123,9 +123,9 @@ def test_a_replica_whose_model_left_its_gpu_is_ready_and_says_that_it_is_degrade
     Here.caught_up.set()
     told = readiness(Here(), Fallen())  # type: ignore[arg-type]
     assert told.ready
-    assert "runs on the CPU" in told.degraded[0]
+    assert "runs on the CPU" in told.degraded[0].words
     Fallen.is_degraded = False
     assert readiness(Here(), Fallen()).degraded == ()  # type: ignore[arg-type]
     told = readiness(Here(), Fallen(), outdated=1_234)  # type: ignore[arg-type]
     assert told.ready
-    assert "mixed: 1,234 things" in told.degraded[0]
+    assert "mixed: 1,234 things" in told.degraded[0].words

@@ -201,7 +201,7 @@ def test_unpacking_gives_what_aiokafka_gives(told, skip: int, limit: int, aborts
     ours, found = fetched(data, start, list(aborted)), []
     nexts = [start]
     while ours._records.has_next():
-        part = unpack(ours, limit)
+        part, _ = unpack(ours, limit)
         assert all(nexts[-1] <= each.offset < ours.next_fetch_offset for each in part)
         nexts.append(ours.next_fetch_offset)
         found += part

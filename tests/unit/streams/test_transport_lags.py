@@ -1,4 +1,4 @@
-"""How far behind a consumer says that it is."""
+"""What a consumer knows of the ends of its partitions."""
 
 from types import SimpleNamespace
 
@@ -9,24 +9,24 @@ from streams.transport import SpanConsumer
 TP0 = TopicPartition("events", 0)
 
 
-def lags_with(subscription):
+def ends_with(subscription):
     consumer = SimpleNamespace(_subscription=SimpleNamespace(subscription=subscription))
     thread = SimpleNamespace(_ensure_consumer=lambda: consumer)
-    return SpanConsumer.lags(SimpleNamespace(_thread=thread))
+    return SpanConsumer.known_ends(SimpleNamespace(_thread=thread))
 
 
-def test_between_two_subscriptions_no_lag_is_known():
-    assert lags_with(None) == {}
+def test_between_two_subscriptions_no_end_is_known():
+    assert ends_with(None) == {}
 
 
-def test_between_two_assignments_no_lag_is_known():
-    assert lags_with(SimpleNamespace(assignment=None)) == {}
+def test_between_two_assignments_no_end_is_known():
+    assert ends_with(SimpleNamespace(assignment=None)) == {}
 
 
-def test_the_lag_is_what_was_not_handed_out_yet_where_both_ends_are_known():
+def test_the_end_is_told_of_partitions_of_which_kafka_has_told_it():
     states = {
-        TP0: SimpleNamespace(highwater=10, _position=4),
-        TopicPartition("events", 1): SimpleNamespace(highwater=None, _position=4),
+        TP0: SimpleNamespace(highwater=10),
+        TopicPartition("events", 1): SimpleNamespace(highwater=None),
     }
     assignment = SimpleNamespace(active=True, tps=list(states), state_value=states.get)
-    assert lags_with(SimpleNamespace(assignment=assignment)) == {TP0: 6}
+    assert ends_with(SimpleNamespace(assignment=assignment)) == {TP0: 10}

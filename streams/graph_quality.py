@@ -1,0 +1,120 @@
+"""What decided GRAPH's facts, and how long they are held: counts beside the facts; pure.
+
+`held_since` holds, for every held fact, the hour of the input that made it held (4 bytes): the
+newest Kafka timestamp that the partition had read by then. It moves no fact and no digest (DESIGN,
+rule 6); a fact that stays held keeps its hour, one that is held again begins anew. Of facts that
+were held before the store knew hours, or before any record was read, the hour is 0: unknown.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from streams.counted import Counted
+from streams.ports import State
+from topology.facts import HELD, Fact
+from topology.graph import Graph
+from topology.keys import FACTS, id_key, status_of
+from topology.reasons import code_of
+
+TABLE: Final = "held_since"
+HOUR_MS: Final = 3_600_000
+_HOUR: Final = struct.Struct(">I")
+
+
+class _Why(msgspec.Struct):
+    """The part of a fact that is counted."""
+
+    id: str
+    relation: str
+    reason: str
+
+
+_why = msgspec.json.Decoder(_Why).decode
+
+
+class FactQuality:
+    """The counts of one partition; `moved` is the listener of its `Graph`.
+
+    Args:
+        state: the partition's state, with the table `TABLE`.
+        graph: on the same state, to count an older store once.
+    """
+
+    def __init__(self, state: State, graph: Graph) -> None:
+        self._state, self._graph = state, graph
+        self._hour = 0
+        self._reasons = Counted(state, "reasons", self._reasons_of_old)
+        self._held = Counted(state, "held", self._held_of_old)
+
+    def read(self, at_ms: int) -> None:
+        """A record with this Kafka timestamp, ms since 1970, was read."""
+        self._hour = max(self._hour, at_ms // HOUR_MS)
+
+    def moved(self, after: Fact | None, before: bytes | None) -> None:
+        """A fact was written, or withdrawn (None), in the place of this row of `facts`."""
+        was = is_now = ""
+        if before is not None:
+            why = _why(before[1:])
+            was = _name(why.relation, status_of(before), why.reason)
+            self._count(why.id, why.relation, was, after)
+        if after is not None:
+            is_now = _name(after.relation, after.status, after.reason)
+            if after.status == HELD and (before is None or status_of(before) != HELD):
+                self._enter(after)
+        if was != is_now:
+            self._reasons.move(filter(None, (was,)), filter(None, (is_now,)))
+
+    def flush(self) -> None:
+        """Write what changed to the state."""
+        self._reasons.flush()
+        self._held.flush()
+
+    def counts(self) -> dict[str, int]:
+        """`reasons.<relation>.<status>.<code>` -> facts; an attribute is left out of a relation."""
+        return {f"reasons.{name}": n for name, n in self._reasons.counts.items()}
+
+    def oldest_ms(self) -> dict[str, int]:
+        """Relation -> since when its oldest held fact is held, to the hour; ms since 1970."""
+        found: dict[str, int] = {}
+        for name, n in self._held.counts.items():
+            relation, _, hour = name.rpartition(".")
+            if n and hour != "0":
+                at_ms = int(hour) * HOUR_MS
+                found[relation] = min(at_ms, found.get(relation, at_ms))
+        return found
+
+    def _count(self, name: str, relation: str, was: str, after: Fact | None) -> None:
+        """A fact that was there may be held no more."""
+        if was.split(".")[1] == HELD and (after is None or after.status != HELD):
+            key = id_key(name)
+            row = self._state.get(TABLE, key)
+            hour = 0 if row is None else _HOUR.unpack(row)[0]
+            self._held.add(f"{family(relation)}.{hour}", -1)
+            self._state.delete(TABLE, key)
+
+    def _enter(self, fact: Fact) -> None:
+        self._held.add(f"{family(fact.relation)}.{self._hour}", 1)
+        if self._hour:
+            self._state.put(TABLE, id_key(fact.id), _HOUR.pack(self._hour))
+
+    def _reasons_of_old(self) -> Iterator[tuple[str, int]]:
+        for _, row in self._graph.rows(FACTS):
+            why = _why(row[1:])
+            yield _name(why.relation, status_of(row), why.reason), 1
+
+    def _held_of_old(self) -> Iterator[tuple[str, int]]:
+        for _, row in self._graph.rows(FACTS):
+            if status_of(row) == HELD:
+                yield f"{family(_why(row[1:]).relation)}.0", 1
+
+
+def family(relation: str) -> str:
+    """A relation without its attribute: "has_attribute" of "has_attribute:color"."""
+    return relation.partition(":")[0]
+
+
+def _name(relation: str, status: str, reason: str) -> str:
+    return f"{family(relation)}.{status}.{code_of(reason)}"
