@@ -83,11 +83,6 @@ class Alignment:
         oldest = last_ms if first_ms is None else min(first_ms, last_ms)
         self._unsent.setdefault(key, deque()).append((until, oldest))
 
-    @property
-    def newest_ms(self) -> int | None:
-        """The highest event time that was read of any partition; None before there is one."""
-        return max(tuple(self._seen_ms.values()), default=None)
-
     def begin_again(self, keys: Iterable[Hashable]) -> None:
         """Forget what was read of partitions that are read again from an earlier place."""
         gone = set(keys)

@@ -29,10 +29,11 @@ from streams.models import Bundles, Models
 from streams.partition import Pace, Partition
 from streams.probes import Reason
 from streams.producer import Producer
+from streams.score_watch import ScoreWatch
 from streams.settings import Settings
 from streams.stage_report import StageReport
 from streams.stages import StageSpec
-from streams.status import ModelStatus, stage_folder
+from streams.status import ModelStatus, stage_folder, status_file
 from streams.topics import ActualTopic, Names, differences, plan
 from streams.transport import SpanApp
 from topology.store.rocksdb import RocksStore, StoreMemory
@@ -188,6 +189,9 @@ class StageRun:
         self._models = (
             await asyncio.to_thread(Models.load, settings, spec.models) if spec.models else None
         )
+        if self._models is not None:
+            file = status_file(settings, spec.name, self.slot).with_suffix(".scores")
+            self._models.scores = ScoreWatch(file)
         await asyncio.gather(self._producer.start(), self._control.start())
         self._holdings = self._new_holdings(topics)
         if self._models is not None:
@@ -302,6 +306,8 @@ class StageRun:
             report.tell(partitions, turn=turn)
             if self.spec.models:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
+            if self._models is not None:
+                self._models.scores.report()
             report_lag(app, name, holdings.positions(), holdings.lag_clock)
             if turn % _SIZE_EVERY == 0:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))

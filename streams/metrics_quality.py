@@ -4,7 +4,13 @@ Stages count as functions of their state (`streams.counted`), so a restart, a re
 withdrawn record moves these down as well as up.
 """
 
-from streams.metrics import Gauge
+from collections.abc import Iterable, Mapping
+
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streams.metrics import REGISTRY, Gauge
+from streams.scores import BINS, Key, Scores
 
 FACT_REASONS = Gauge(
     "cartograph_fact_reasons",
@@ -41,3 +47,38 @@ SCORE_DRIFT = Gauge(
     "look at what comes in, from 0.25 on the bundle does not fit it any more.",
     ["task", "bundle"],
 )
+
+
+class ModelScores(Collector):
+    """The scores of every bundle as a histogram; counted elsewhere, 20 times as cheap as here.
+
+    Attributes:
+        scores: (task, bundle) -> what it gave since the process began.
+    """
+
+    name = "cartograph_model_score"
+    words = (
+        "Scores of a bundle's new answers: of a span, a claim or a pair of values. Compare with "
+        "cartograph_model_score_drift."
+    )
+    labels = ("task", "bundle")
+
+    def __init__(self) -> None:
+        self.scores: Mapping[Key, Scores] = {}
+        REGISTRY.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        return [HistogramMetricFamily(self.name, self.words, labels=self.labels)]
+
+    def collect(self) -> Iterable[Metric]:
+        family = HistogramMetricFamily(self.name, self.words, labels=self.labels)
+        for (task, bundle), each in list(self.scores.items()):
+            below, buckets = 0, []
+            for place, count in enumerate(each.all.bins, start=1):
+                below += count
+                buckets.append((f"{place / BINS:g}", float(below)))
+            family.add_metric((task, bundle), [*buckets, ("+Inf", float(below))], each.all.total)
+        yield family
+
+
+MODEL_SCORES = ModelScores()

@@ -11,7 +11,7 @@ while the old one goes on, `Prepared.swap` puts it in place when no question is 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, cast
+from typing import Literal, NamedTuple, cast
 
 from models_onnx import golden
 from models_onnx.cleaning.cleaner import Cleaner
@@ -36,51 +36,15 @@ from models_onnx.synonyms.matcher import Matcher
 from models_onnx.tagging.tagger import Tagger
 from streams.answers import Answered
 from streams.asking import Asking, claim_key, pair_key, term_key, text_key
+from streams.async_models import AsyncCleaner, AsyncMatcher, AsyncTagger, Model
 from streams.errors import StateError
 from streams.model_watch import ModelWatch
 from streams.ports import Answers, Questions, State
+from streams.score_watch import ScoreWatch
 from streams.settings import Settings
 
 Task = Literal["tagging", "cleaning", "synonyms"]
 TASKS: tuple[Task, ...] = ("tagging", "cleaning", "synonyms")
-
-
-class AsyncTagger(Protocol):
-    """A tagger that answers off the event loop."""
-
-    @property
-    def bundle_id(self) -> str: ...
-
-    async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]: ...
-
-    def close(self) -> None: ...
-
-
-class AsyncCleaner(Protocol):
-    """A cleaner that answers off the event loop."""
-
-    @property
-    def bundle_id(self) -> str: ...
-
-    @property
-    def attributes(self) -> frozenset[str]: ...
-
-    async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]: ...
-
-    def close(self) -> None: ...
-
-
-class AsyncMatcher(Protocol):
-    """A matcher that answers off the event loop."""
-
-    @property
-    def bundle_id(self) -> str: ...
-
-    async def match_async(self, pairs: Sequence[ValuePair]) -> list[Judged]: ...
-
-    async def senses_async(self, terms: Sequence[Term]) -> list[Senses]: ...
-
-    def close(self) -> None: ...
 
 
 class Bundles(NamedTuple):
@@ -100,9 +64,6 @@ class Bundles(NamedTuple):
     def ids(self) -> tuple[str, ...]:
         """Those that there are."""
         return tuple(each for each in (self.tagging, self.cleaning, self.synonyms) if each)
-
-
-Model = AsyncTagger | AsyncCleaner | AsyncMatcher
 
 
 class Loaded(NamedTuple):
@@ -153,6 +114,9 @@ class Models:
         load: makes another one, for `prepare`.
         verify: asks a new one its golden inputs.
         of: what the models are of, by task, as far as it is known.
+
+    Attributes:
+        scores: watches how sure the models are; may be replaced before anything is asked.
     """
 
     def __init__(
@@ -165,6 +129,7 @@ class Models:
         verify: Verify = verify_golden,
         of: Mapping[Task, Loaded] | None = None,
     ) -> None:
+        self.scores = ScoreWatch()
         self._tagger, self._cleaner, self._matcher = tagger, cleaner, matcher
         self._load, self._verify = load, verify
         self._of: dict[Task, Loaded] = dict(of or {})
@@ -175,6 +140,8 @@ class Models:
             self._tag,
             encode_tagged,
             decode_tagged,
+            lambda tagged: [span.score for span in tagged.spans],
+            self._answered,
         )
         self._claims = Asking[Claim, Judged](
             "cleaning",
@@ -183,6 +150,8 @@ class Models:
             self._judge,
             encode_judged,
             decode_judged,
+            lambda judged: (judged.score,),
+            self._answered,
         )
         self._pairs = Asking[ValuePair, Judged](
             "synonyms",
@@ -191,6 +160,8 @@ class Models:
             self._match,
             encode_judged,
             decode_judged,
+            lambda judged: (judged.score,),
+            self._answered,
         )
         self._terms = Asking[Term, Senses](
             "synonyms",
@@ -290,6 +261,9 @@ class Models:
         for model in (self._tagger, self._cleaner, self._matcher):
             if model is not None:
                 model.close()
+
+    def _answered(self, task: str, bundle: str, scores: Sequence[float]) -> None:
+        self.scores.answered(task, bundle, scores)
 
     def _asked(self, task: Task) -> Model | None:
         asked: dict[Task, Model | None] = {

@@ -137,6 +137,8 @@ class Route:
             for topic, spec in settings.sources.items()
         }
         self._names = Pseudonyms(settings.secret)
+        self.newest_ms = -1
+        """Highest event time of the events that were sent; -1 before there is one."""
         self._shopper = lru_cache(maxsize=1 << 16)(self._find_shopper)
 
     def route(self, topic: str, partition: int, records: Sequence[Record]) -> Routed:
@@ -224,6 +226,8 @@ class Route:
             return Rejected("future", f"{ahead} hours ahead of the record's Kafka timestamp")
         if at_ms < 0:
             return Rejected("bad_time", "before 1970")
+        if at_ms > self.newest_ms:
+            self.newest_ms = at_ms
         shopper, key, to = self._shopper(raw.shopper)
         if not shopper:
             return Rejected("missing_id", "no shopper: neither a client, nor a user, nor a session")

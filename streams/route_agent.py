@@ -101,6 +101,11 @@ class RouteHoldings:
         return self._assigned is not None and self._next.keys() >= self._assigned
 
     @property
+    def newest_ms(self) -> int:
+        """Highest event time that was sent on, ms since 1970; -1 before there is one."""
+        return self._route.newest_ms
+
+    @property
     def assigned(self) -> int | None:
         """How many partitions Kafka gave; None before it has given any."""
         return None if self._assigned is None else len(self._assigned)
@@ -368,7 +373,7 @@ class RouteRun:
             await asyncio.sleep(_REPORT_S)
             self._limit.add(*self._report_tally.update(self._holdings.tally))
             report_lag(self._app, NAME, self._holdings.positions(), self._holdings.lag_clock)
-            if (newest_ms := self._app.alignment.newest_ms) is not None:
+            if (newest_ms := self._holdings.newest_ms) >= 0:
                 metrics.WATERMARK_DELAY.labels(NAME).set(time.time() - newest_ms / 1000)
             metrics.READY.labels(NAME).set(not self.reasons)
             metrics.PARTITIONS.labels(NAME).set(len(self._holdings.positions()))
