@@ -15,7 +15,8 @@ SMOKE := .cartograph/smoke
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
 	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
-	test-train gpu-models gpu-check deploy-check deploy-topics
+	test-train gpu-models gpu-check deploy-check deploy-topics monitoring-check dashboards \
+	bench-capacity
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -73,6 +74,8 @@ bench-upsert: $(VENV)/.dev ## GRAPH: totals a second, as the graph grows
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
 
+bench-capacity: $(VENV)/.dev ## unit costs of `cartograph capacity`; --write in ARGS puts them into its table
+	$(BIN)/python -m tests.bench.capacity $(ARGS)
 bench-tagging: $(VENV)/.train ## titles a second, strings in, spans out
 	$(BIN)/python -m tests.bench.tagging
 
@@ -97,6 +100,11 @@ test-train: train-smoke ## a tiny training, and the tests that need the training
 
 deploy-check: $(VENV)/.dev ## Dockerfile, compose and chart through hadolint, docker compose, helm, kubeconform (needs Go)
 	PYTHON=$(BIN)/python deploy/check
+monitoring-check: $(VENV)/.dev ## rules, alerts and dashboards on a real Prometheus (Debian's package, unpacked)
+	deploy/prometheus/fetch
+	REQUIRE_PROMETHEUS=1 $(PYTEST) -q tests/monitoring
+dashboards: $(VENV)/.dev ## write deploy/grafana/dashboards from deploy/grafana/make
+	$(BIN)/python -m deploy.grafana.make
 deploy-topics: $(VENV)/.dev ## write the topics of streams/topics.py for the chart
 	$(BIN)/python -m tests.deploy.topics > deploy/chart/files/topics.yaml
 
