@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+from collections.abc import Iterable, Iterator
 
 import prometheus_client
 from prometheus_client.metrics import MetricWrapperBase
@@ -42,12 +43,9 @@ _COMING = {
 def of_the_code() -> dict[str, Labels]:
     """Name as Prometheus stores it -> labels, of what `streams` declares and its processes tell."""
     found: dict[str, Labels] = {}
-    for metric in _wrappers():
-        kind = metric._type
-        own = frozenset(metric._labelnames)
+    for name, kind, labels in _declared():
         for suffix in _SUFFIXES[kind]:
-            le = {"le"} if suffix == "_bucket" else set()
-            found[metric._name + suffix] = own | le
+            found[name + suffix] = frozenset(labels) | ({"le"} if suffix == "_bucket" else set())
     for family in _of_a_process():
         for sample in family.samples:
             found[sample.name] = frozenset(sample.labels)
@@ -69,19 +67,23 @@ def everything() -> dict[str, Labels]:
     return found
 
 
-def _wrappers() -> list[MetricWrapperBase]:
-    """All metrics that are a module's own, of all modules of `streams`."""
+def _declared() -> Iterator[tuple[str, str, Iterable[str]]]:
+    """Name, kind and labels of all metrics that stand in a module `metrics*` of `streams`."""
     for module in pkgutil.walk_packages(streams.__path__, "streams."):
         if "metrics" in module.name:
             importlib.import_module(module.name)
-    declared = {
+    things = {
         id(thing): thing
         for name, module in list(sys.modules.items())
         if name.startswith("streams") and "metrics" in name
         for thing in vars(module).values()
-        if isinstance(thing, MetricWrapperBase)
     }
-    return list(declared.values())
+    for thing in things.values():
+        if isinstance(thing, MetricWrapperBase):
+            yield thing._name, thing._type, thing._labelnames
+        elif hasattr(thing, "describe") and not isinstance(thing, type):
+            for family in thing.describe():
+                yield family.name, family.type, family._labelnames
 
 
 def _of_a_process() -> list[Metric]:

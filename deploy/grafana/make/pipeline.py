@@ -226,10 +226,11 @@ _STATE: tuple[Row, ...] = (
 
 _STORE: tuple[Row, ...] = (
     row(
-        _by_stage(
+        series(
             "On disk",
-            "cartograph_store_bytes",
-            "Good: follows the rows.",
+            "Files, and RocksDB's estimate of what of them still counts. Good: follows the rows.",
+            (total("cartograph_store_bytes", "stage"), "{{stage}}"),
+            (total("cartograph_rocksdb_live_bytes", "stage"), "{{stage}} live"),
             unit=BYTES,
             alert="CartographStoreGrowing",
         ),
@@ -268,10 +269,15 @@ _STORE: tuple[Row, ...] = (
             bad=0.05,
             alert="CartographStoreStalls",
         ),
-        _by_stage(
+        series(
             "To be compacted",
-            "cartograph_rocksdb_pending_compaction_bytes",
-            "Good: returns to 0; if it rises, the disk is slower than the writes.",
+            "Good: returns to 0; if it rises, the disk is slower than the writes, and these are "
+            "slowed down to the rate that is shown.",
+            (total("cartograph_rocksdb_pending_compaction_bytes", "stage"), "{{stage}}"),
+            (
+                total("cartograph_rocksdb_delayed_write_bytes", "stage"),
+                "{{stage}} slowed, a second",
+            ),
             unit=BYTES,
             alert="CartographStoreStalls",
         ),
