@@ -206,7 +206,7 @@ def beside(found: Figures, place: Place, facts: int) -> None:
     for size in (facts, 10 * facts):
         with tempfile.TemporaryDirectory(prefix="run-", dir=FOLDER) as folder:
             costs.append(bench_upsert.measure(size, 100_000, Path(folder) / "store"))
-    found.graph_tenfold = max(costs[1]["us_per_total"] / costs[0]["us_per_total"], 1.0)
+    found.graph_tenfold = max(costs[1]["cpu_us_per_total"] / costs[0]["cpu_us_per_total"], 1.0)
     found.graph_facts = costs[0]["facts"]
     few, many = (memory.open_sessions(place, count)[0].value for count in (VISITS // 10, VISITS))
     found.visit_bytes = max(many - few, 0.0) * (1 << 20) / (VISITS - VISITS // 10)
