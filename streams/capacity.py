@@ -50,14 +50,12 @@ class StageCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         cpu_us_purchase: besides, where the event is a purchase.
         rss_mib: resident memory of a worker process with the default caches, MiB.
         disk_bytes: thing -> bytes of its store for each; the things are those of `_things`.
-        index_share: indexes and filters in memory beside the caches, as a share of its disk.
     """
 
     cpu_us_event: float
     cpu_us_purchase: float
     rss_mib: float
     disk_bytes: dict[str, float]
-    index_share: float
 
 
 class TopicCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +91,7 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         measured: when and on what.
         graph_tenfold: what a total of GRAPH costs more, as a factor, for each tenfold of facts...
         graph_facts: ...beyond so many, at which its CPU was measured.
+        index_share: of a store: indexes and filters in memory beside the caches, over its disk.
         visit_bytes: of a visit that SHOPPERS holds open and decoded.
         replica_bytes_fact: disk of a read replica.
         request_cpu_ms: CPU of a request to the API.
@@ -102,6 +101,7 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     measured: str
     graph_tenfold: float
     graph_facts: float
+    index_share: float
     visit_bytes: float
     replica_bytes_fact: float
     request_cpu_ms: float
@@ -303,7 +303,7 @@ def _stage(
     disk = _bytes(cost.disk_bytes, things)
     by_cores = math.ceil((cores + model_cores) / UTILISATION)
     workers = max(1, by_cores, math.ceil(disk / STORE_BYTES_A_WORKER))
-    ram = workers * cost.rss_mib * MIB + disk * cost.index_share
+    ram = workers * cost.rss_mib * MIB + disk * costs.index_share
     if name == "shoppers":
         ram += visits * costs.visit_bytes
     return StagePlan(name, cores + model_cores, model_cores, workers, ram, disk * DISK_HEADROOM)

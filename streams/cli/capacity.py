@@ -84,6 +84,9 @@ def _print(found: planning.Plan, costs: planning.Costs) -> None:
     say(f"a read replica    {size(found.replica_disk_bytes)} of disk")
     if found.replica_cores:
         say(f"the read API      {found.replica_cores:,.1f} cores over all replicas")
+    say()
+    say("Disk, and memory with it, are upper bounds for QUERIES and PRODUCTS: a year of weekly")
+    say("totals, as if no two events of a week had a key in common. Watch cartograph_store_bytes.")
 
 
 def size(value: float) -> str:

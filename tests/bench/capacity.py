@@ -16,13 +16,11 @@ import datetime
 import multiprocessing
 import os
 import tempfile
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
-from prometheus_client.parser import text_string_to_metric_families
 
 from streams import capacity, status
 from streams.registry import SPECS
@@ -32,11 +30,12 @@ from tests.bench import bench_upsert, memory
 from tests.bench import place as places
 from tests.bench import serve as serving
 from tests.bench.capacity_table import Figures, render, rows, split
-from tests.bench.flow import EVENTS_A_SHOPPER, PURCHASES, Event, Flow, Moment, thinned
+from tests.bench.flow import EVENTS_A_SHOPPER, PURCHASES, Event, Flow, thinned
 from tests.bench.generate import Feed
 from tests.bench.pipeline import warm
 from tests.bench.place import Place
 from tests.bench.report import FOLDER, save
+from topology.store.figures import figures
 from topology.store.rocksdb import RocksStore
 
 MOST_PURCHASES = 0.5
@@ -88,7 +87,9 @@ def whole_way(place: Place, count: int, products: int) -> Figures:
         _fill(flow, flow.events, shop.light[:half])
         light = warm(flow, shop.light[half:], flow.at_rest(_TIMEOUT_S))
         full = warm(flow, shop.full, light.now)
-        _processes(found, flow, full.now)
+        found.rss_mib = {
+            stage: sample.rss / (1 << 20) for stage, sample in full.now.samples.items()
+        }
         asked = full.now.samples["queries"].answers["tagging.model"]
     last = _sizes(flow, place)
     found.cpu_us = split(
@@ -123,25 +124,6 @@ def _cpu(figures: Mapping[tuple[str, str], float]) -> dict[str, float]:
 def _bought(events: Sequence[Event]) -> float:
     bought = sum(b'"action_name":"purchase"' in event.feed.value for event in events)
     return bought / len(events)
-
-
-def _processes(found: Figures, flow: Flow, now: Moment) -> None:
-    """Memory of each worker, and what its indexes take of it."""
-    for stage, sample in now.samples.items():
-        found.rss_mib[stage] = sample.rss / (1 << 20)
-        told = status.read(status.status_file(flow.settings, stage, 0))
-        assert told is not None
-        address = f"http://127.0.0.1:{told.metrics_port}/metrics"
-        with urllib.request.urlopen(address, timeout=30) as page:
-            values = {
-                each.name: each.value
-                for family in text_string_to_metric_families(page.read().decode())
-                for each in family.samples
-            }
-        disk = values.get("cartograph_store_bytes", 0.0)
-        if disk:
-            indexes = values["cartograph_rocksdb_table_reader_bytes"]
-            found.index_share[stage] = indexes / disk
 
 
 def _sizes(flow: Flow, place: Place) -> OnDisk:
@@ -205,7 +187,9 @@ def beside(found: Figures, place: Place, facts: int) -> None:
     costs = []
     for size in (facts, 10 * facts):
         with tempfile.TemporaryDirectory(prefix="run-", dir=FOLDER) as folder:
-            costs.append(bench_upsert.measure(size, 100_000, Path(folder) / "store"))
+            store = Path(folder) / "store"
+            costs.append(bench_upsert.measure(size, 100_000, store))
+            found.index_share = _index_share(store)
     found.graph_tenfold = max(costs[1]["cpu_us_per_total"] / costs[0]["cpu_us_per_total"], 1.0)
     found.graph_facts = costs[0]["facts"]
     few, many = (memory.open_sessions(place, count)[0].value for count in (VISITS // 10, VISITS))
@@ -216,6 +200,13 @@ def beside(found: Figures, place: Place, facts: int) -> None:
         size = sum(file.stat().st_size for file in replica.glob("*.sst"))
         found.replica_bytes_fact = size / REPLICA_FACTS
         found.request_cpu_ms = _request_ms(replica)
+
+
+def _index_share(folder: Path) -> float:
+    """Of a store of GRAPH; the larger of the two is the better estimate: a file costs something."""
+    with RocksStore(folder, SPECS["graph"].all_tables) as store:
+        indexes = figures(store).table_reader_bytes
+    return indexes / sum(file.stat().st_size for file in folder.glob("*.sst"))
 
 
 def _request_ms(replica: Path) -> float:

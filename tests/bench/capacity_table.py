@@ -16,7 +16,7 @@ class Figures:
 
     Attributes:
         cpu_us: stage -> (of an event, of a purchase besides), microseconds.
-        rss_mib, index_share: by stage.
+        rss_mib: by stage.
         disk: stage -> thing -> bytes.
         written: topic -> bytes for each event.
         kept: topic -> thing -> bytes.
@@ -24,7 +24,6 @@ class Figures:
 
     cpu_us: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     rss_mib: dict[str, float] = field(default_factory=dict)
-    index_share: dict[str, float] = field(default_factory=dict)
     disk: dict[str, dict[str, float]] = field(default_factory=dict)
     written: dict[str, float] = field(default_factory=dict)
     kept: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -33,6 +32,7 @@ class Figures:
     queries_event: float = 0.0
     graph_tenfold: float = 1.0
     graph_facts: float = 1.0
+    index_share: float = 0.0
     visit_bytes: float = 0.0
     replica_bytes_fact: float = 0.0
     request_cpu_ms: float = 0.0
@@ -61,6 +61,7 @@ def render(found: Figures, measured: str) -> str:
         *_pairs(
             graph_tenfold=found.graph_tenfold,
             graph_facts=found.graph_facts,
+            index_share=found.index_share,
             visit_bytes=found.visit_bytes,
             replica_bytes_fact=found.replica_bytes_fact,
             request_cpu_ms=found.request_cpu_ms,
@@ -82,7 +83,6 @@ def render(found: Figures, measured: str) -> str:
                 cpu_us_event=event,
                 cpu_us_purchase=purchase,
                 rss_mib=found.rss_mib[stage],
-                index_share=found.index_share.get(stage, 0.0),
             ),
             f"disk_bytes = {_table(found.disk.get(stage, {}))}",
         ]
@@ -116,6 +116,7 @@ def rows(costs: Costs) -> list[Row]:
     found = [
         row("an answer of a model, CPU", [costs.models.cpu_ms_answer], "ms"),
         row("answers for a new product", [costs.models.answers_product], "answers"),
+        row("indexes and filters in memory, of a store's disk", [costs.index_share * 100], "%"),
         row("a visit that is open", [costs.visit_bytes], "B of memory"),
         row("a fact in a replica", [costs.replica_bytes_fact], "B of disk"),
         row("a request to the API, CPU", [costs.request_cpu_ms], "ms"),

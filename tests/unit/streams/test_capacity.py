@@ -19,6 +19,7 @@ PLAIN = capacity.read("""
 measured = "a test"
 graph_tenfold = 2.0
 graph_facts = 1000
+index_share = 0.1
 visit_bytes = 1000
 replica_bytes_fact = 100
 request_cpu_ms = 2
@@ -31,25 +32,21 @@ answers_query = 1
 cpu_us_event = 100
 cpu_us_purchase = 0
 rss_mib = 100
-index_share = 0
 disk_bytes = {}
 [stages.shoppers]
 cpu_us_event = 50
 cpu_us_purchase = 1000
 rss_mib = 200
-index_share = 0.1
 disk_bytes = { event = 10 }
 [stages.products]
 cpu_us_event = 10
 cpu_us_purchase = 0
 rss_mib = 300
-index_share = 0
 disk_bytes = { product = 1000, year = 1 }
 [stages.graph]
 cpu_us_event = 100
 cpu_us_purchase = 0
 rss_mib = 400
-index_share = 0
 disk_bytes = { fact = 500 }
 [topics.events]
 write_bytes_event = 40
