@@ -147,6 +147,7 @@ def test_every_panel_has_an_answer(watched: Prometheus):
         if all(may_be_empty(wanted[expr].expr) for expr in empty):
             break
         time.sleep(1)
+    print(f"{len(wanted) - len(empty)} of {len(wanted)} queries answered; empty:", *sorted(empty))
     assert [str(wanted[e]) for e in sorted(empty) if not may_be_empty(wanted[e].expr)] == []
 
 
