@@ -3,11 +3,12 @@
 import typer
 
 from streams.cli import backfill as backfill
-from streams.cli import model, query, run, sample, serve, setup, state
+from streams.cli import model, quality, query, run, sample, serve, setup, state
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
 from streams.cli.capacity import capacity
 from streams.cli.demo import demo
+from streams.cli.shell import group
 
 app = typer.Typer(
     name="cartograph",
@@ -29,6 +30,9 @@ app.add_typer(setup.config, name="config")
 app.add_typer(setup.ontology, name="ontology")
 app.add_typer(sample.sample, name="sample")
 app.add_typer(model.model, name="model")
+graph = group("The graph as a whole.")
+graph.command("quality")(quality.quality)
+app.add_typer(graph, name="graph")
 
 
 def main() -> None:

@@ -11,10 +11,14 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
+from streams.__main__ import app
+from streams.cli.quality import Quality
 from streams.sample.make import Sizes, make
 from streams.serve.follow import Follower
 from streams.settings import STAGES, Settings
@@ -183,6 +187,14 @@ def values(seen: Seen, name: str, **labels: str) -> dict[tuple[tuple[str, str], 
     }
 
 
+def by(seen: Seen, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """Samples of a metric that are not 0, under the values of these labels."""
+    found = {
+        tuple(dict(told)[each] for each in labels): n for told, n in values(seen, name).items()
+    }
+    return {key: n for key, n in found.items() if n}
+
+
 def test_probes_say_that_all_is_ready(seen: Seen):
     assert {stage for stage, _ in seen.probes} == set(STAGES)
     for (_, path), (status, told) in seen.probes.items():
@@ -232,9 +244,7 @@ def test_where_the_time_went_adds_up(seen: Seen, stage: str):
 def test_facts_are_counted_by_relation_status_and_reason(seen: Seen, settings: Settings):
     facts = facts_of(settings).values()
     wanted = Counter((fact.relation, fact.status) for fact in facts)
-    told = values(seen, "cartograph_facts")
-    got = {(dict(k)["relation"], dict(k)["status"]): n for k, n in told.items() if n}
-    assert got == wanted
+    assert by(seen, "cartograph_facts", "relation", "status") == wanted
     reasons = values(seen, "cartograph_fact_reasons")
     assert sum(reasons.values()) == len(facts)
     assert "other" not in {dict(labels)["reason"] for labels in reasons}
@@ -250,6 +260,38 @@ def test_the_catalog_is_covered_and_compared_with_its_titles(seen: Seen):
     assert sum(values(seen, "cartograph_coverage_products").values()) > 0
     outcomes = {dict(labels)["outcome"] for labels in values(seen, "cartograph_coverage_values")}
     assert outcomes == {"filled", "missing"}
+
+
+def test_the_command_reads_from_the_stores_what_the_metrics_say(
+    seen: Seen, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CARTOGRAPH_PREFIX", settings.prefix)
+    monkeypatch.setenv("CARTOGRAPH_PARTITIONS", str(settings.partitions))
+    monkeypatch.setenv("CARTOGRAPH_DATA_DIR", str(settings.data_dir))
+    ran = CliRunner().invoke(app, ["graph", "quality", "--json"])
+    assert ran.exit_code == 0, ran.output
+    told = msgspec.json.decode(ran.stdout, type=Quality)
+    assert by(seen, "cartograph_fact_reasons", "relation", "status", "reason") == {
+        (relation, status, code): n
+        for relation, by_status in told.reasons.items()
+        for status, codes in by_status.items()
+        for code, n in codes.items()
+    }
+    assert by(seen, "cartograph_catalog_text_products", "attribute", "outcome") == {
+        (name, outcome): n
+        for name, outcomes in told.catalog_text.items()
+        for outcome, n in outcomes.items()
+    }
+    assert by(seen, "cartograph_coverage_products", "department") == {
+        (name,): counts["products"] for name, counts in told.coverage.items()
+    }
+    assert set(told.held_since) == {
+        dict(k)["relation"] for k in values(seen, "cartograph_held_age_seconds")
+    }
+    for_people = CliRunner().invoke(app, ["graph", "quality"])
+    assert for_people.exit_code == 0
+    assert "what decided" in for_people.output
 
 
 def test_stores_say_what_they_hold(seen: Seen):

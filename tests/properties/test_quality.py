@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from streams.counted import TABLE, Counted, rows
 from streams.graph import GraphStage, build_graph
@@ -20,7 +21,7 @@ from tests.properties import test_graph as of_graph
 from tests.properties import test_products as of_products
 from tests.properties.test_shoppers_sets import play, shuffled
 from tests.serve_graph import a_fact
-from tests.strategies_events import LOOSE, TIGHT, event_sets
+from tests.strategies_events import LOOSE, TIGHT, Partition, event_sets
 from topology.facts import ACCEPTED, HELD, REJECTED, Fact, decode_fact
 from topology.graph import Graph
 from topology.reasons import CODES, code_of
@@ -38,6 +39,14 @@ def of_facts(facts: list[Fact]) -> Counter[str]:
         found[f"facts.{fact.relation}.{fact.status}"] += 1
         found[f"reasons.{family}.{fact.status}.{code_of(fact.reason)}"] += 1
     return found
+
+
+def kept(stage: OnePartition, group: str) -> dict[str, int]:
+    """The counts as they stand in the store."""
+    prefix = b"count\0" + group.encode() + b"\0"
+    found = {key: n for key, n in stage.store.durable[TABLE].items() if key.startswith(prefix)}
+    assert found.pop(prefix) == b"0", "it says that it was counted"
+    return {key[len(prefix) :].decode(): int(n) for key, n in found.items()}
 
 
 def without_counts(stage: OnePartition, group: str) -> dict[str, dict[bytes, bytes]]:
@@ -59,6 +68,9 @@ def test_facts_by_relation_status_and_reason_are_those_of_the_graph(sent, rng, d
     wanted = of_facts(facts)
     assert +Counter(graph.quality()) == wanted
     assert not any("other" in name for name in wanted)
+    assert kept(stage, "reasons") == {
+        name.removeprefix("reasons."): n for name, n in wanted.items() if "reasons." in name
+    }
     again = stage.crashed()
     assert +Counter(of_graph.graph_of(again).quality()) == wanted
     old = OnePartition(
@@ -134,6 +146,7 @@ def test_what_is_counted_of_products_is_what_their_readings_say(given_input, rng
     ]
     wanted = by_hand(readings)
     assert +Counter(products.quality()) == wanted
+    assert kept(stage, "quality") == wanted
     again = stage.crashed().owner.stage
     assert isinstance(again, Products)
     assert +Counter(again.quality()) == wanted
@@ -186,12 +199,29 @@ def by_hand(readings: list[Reading]) -> Counter[str]:
 def test_open_visits_and_ledger_rows_are_the_rows_that_there_are(windows, found, seed: int):
     rng = Random(seed)
     partition = play(shuffled(found, windows, rng), windows, rng)
-    state = partition.store
-    wanted = {
-        "open_visits": sum(1 for _ in rows(state, SHOPPERS)),
-        "ledger_rows": sum(1 for _ in rows(state, LEDGER)),
+    before = counted(partition)
+    assert partition.owner.stage.gauges() == before
+    if found:  # a year later all that was open is closed, and what was kept has expired
+        year_ms = 365 * 86_400_000
+        last_ms = max(event.at_ms for event in found)
+        last = structs.replace(found[0], id="last", shopper="last", at_ms=last_ms + year_ms)
+        partition.take([last])
+        for _ in range(3):
+            partition.owner.commit()
+        after = counted(partition)
+        assert partition.owner.stage.gauges() == after
+        assert after["open_visits"] == 1
+        assert after["ledger_rows"] < max(before["ledger_rows"], 1)
+        partition.open()
+        assert partition.owner.stage.gauges() == after
+
+
+def counted(partition: Partition) -> dict[str, int]:
+    """By looking at every row."""
+    return {
+        "open_visits": sum(1 for _ in rows(partition.store, SHOPPERS)),
+        "ledger_rows": sum(1 for _ in rows(partition.store, LEDGER)),
     }
-    assert partition.owner.stage.gauges() == wanted
 
 
 MOVES = st.lists(st.tuples(st.sampled_from("abc"), st.integers(-3, 5), st.booleans()), max_size=30)

@@ -46,6 +46,7 @@ def test_the_file_is_read_and_the_environment_outranks_it(run, tmp_path: Path):
         (("worker",), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "CARTOGRAPH_SECRET"),
         (("topics", "apply"), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "no Kafka answers"),
         (("state", "digest"), {}, "cartograph worker"),
+        (("graph", "quality"), {}, "cartograph worker"),
         (("model", "reload", "tea"), {}, "tagging or cleaning"),
         (("model", "reload", "tagging", "nowhere"), {}, "no bundle in nowhere"),
         (("model", "reload", "tagging"), {}, "cartograph worker"),
