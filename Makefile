@@ -14,7 +14,7 @@ SMOKE := .cartograph/smoke
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test check unit simulate locks clean \
-	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
+	bench bench-ingest bench-pipeline bench-upsert bench-metrics bench-memory bench-tagging train train-smoke \
 	test-train gpu-models gpu-check deploy-check deploy-topics monitoring-check dashboards \
 	bench-capacity
 
@@ -64,13 +64,15 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
 
-bench: bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
+bench: bench-ingest bench-pipeline bench-upsert bench-metrics bench-memory bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
 bench-ingest: $(VENV)/.dev ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust (in .venv-bench)
 	$(BIN)/python -m tests.bench.ingest
 bench-pipeline: $(VENV)/.dev ## the whole way of the data, events to facts
 	$(BIN)/python -m tests.bench.pipeline
 bench-upsert: $(VENV)/.dev ## GRAPH: totals a second, as the graph grows
 	$(BIN)/python -m tests.bench.upsert
+bench-metrics: $(VENV)/.dev ## what metrics cost, with all of them and with none by turns
+	$(BIN)/python -m tests.bench.metrics
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
 

@@ -47,13 +47,6 @@ class Counted:
         self._counts[name] = self._counts.get(name, 0) + delta
         self._dirty.add(name)
 
-    def move(self, before: Iterable[str], after: Iterable[str]) -> None:
-        """What counted one for each name of `before` now counts one for each of `after`."""
-        for name in before:
-            self.add(name, -1)
-        for name in after:
-            self.add(name, 1)
-
     @property
     def counts(self) -> Mapping[str, int]:
         """Name -> number."""

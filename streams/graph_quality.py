@@ -8,6 +8,7 @@ were held before the store knew hours, or before any record was read, the hour i
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -55,17 +56,25 @@ class FactQuality:
 
     def moved(self, after: Fact | None, before: bytes | None) -> None:
         """A fact was written, or withdrawn (None), in the place of this row of `facts`."""
-        was = is_now = ""
-        if before is not None:
-            why = _why(before[1:])
-            was = _name(why.relation, status_of(before), why.reason)
-            self._count(why.id, why.relation, was, after)
+        is_now = "" if after is None else _name(after.relation, after.status, after.reason)
+        if before is None:
+            if after is not None:
+                self._reasons.add(is_now, 1)
+                if after.status == HELD:
+                    self._enter(after)
+            return
+        why, status = _why(before[1:]), status_of(before)
+        was = _name(why.relation, status, why.reason)
+        if was == is_now:
+            return
+        self._reasons.add(was, -1)
         if after is not None:
-            is_now = _name(after.relation, after.status, after.reason)
-            if after.status == HELD and (before is None or status_of(before) != HELD):
-                self._enter(after)
-        if was != is_now:
-            self._reasons.move(filter(None, (was,)), filter(None, (is_now,)))
+            self._reasons.add(is_now, 1)
+        is_held = after is not None and after.status == HELD
+        if status == HELD and not is_held:
+            self._leave(why.id, why.relation)
+        elif after is not None and is_held and status != HELD:
+            self._enter(after)
 
     def flush(self) -> None:
         """Write what changed to the state."""
@@ -86,14 +95,12 @@ class FactQuality:
                 found[relation] = min(at_ms, found.get(relation, at_ms))
         return found
 
-    def _count(self, name: str, relation: str, was: str, after: Fact | None) -> None:
-        """A fact that was there may be held no more."""
-        if was.split(".")[1] == HELD and (after is None or after.status != HELD):
-            key = id_key(name)
-            row = self._state.get(TABLE, key)
-            hour = 0 if row is None else _HOUR.unpack(row)[0]
-            self._held.add(f"{family(relation)}.{hour}", -1)
-            self._state.delete(TABLE, key)
+    def _leave(self, name: str, relation: str) -> None:
+        key = id_key(name)
+        row = self._state.get(TABLE, key)
+        hour = 0 if row is None else _HOUR.unpack(row)[0]
+        self._held.add(f"{family(relation)}.{hour}", -1)
+        self._state.delete(TABLE, key)
 
     def _enter(self, fact: Fact) -> None:
         self._held.add(f"{family(fact.relation)}.{self._hour}", 1)
@@ -116,5 +123,6 @@ def family(relation: str) -> str:
     return relation.partition(":")[0]
 
 
+@lru_cache(maxsize=1 << 12)  # what claims say is a few sentences: 0.1 instead of 1.5 us
 def _name(relation: str, status: str, reason: str) -> str:
     return f"{family(relation)}.{status}.{code_of(reason)}"

@@ -4,7 +4,7 @@ Functions of the readings that stand, so another record, another bundle or a del
 what the one before it counted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -16,6 +16,7 @@ from topology.ontology import Ontology
 
 TYPE: Final = "product_type"
 NO_DEPARTMENT: Final = "none"
+_VALUE: Final = len("value:")
 AGREE, DIFFER, CATALOG_ONLY, TEXT_ONLY = "agree", "differ", "catalog_only", "text_only"
 
 
@@ -25,27 +26,33 @@ def said_of(reading: Reading, ontology: Ontology) -> dict[str, str]:
     `agree` if they share a value, or their types are on one line of the ontology; `differ` if they
     share none; else `catalog_only` or `text_only`. The product type counts as an attribute.
     """
-    tails: dict[str, dict[str, set[str]]] = {}
+    by_catalog: dict[str, list[str]] = {}
+    by_text: dict[str, list[str]] = {}
     for relation, tail, source in reading.facts:
-        name = TYPE if relation == HAS_TYPE else relation.partition(":")[2]
-        if name and source in (CATALOG, TEXT):
-            tails.setdefault(name, {}).setdefault(source, set()).add(tail)
+        side = by_catalog if source == CATALOG else by_text if source == TEXT else None
+        if side is not None:
+            side.setdefault(relation, []).append(tail)
     found = {}
-    for name, sides in tails.items():
-        catalog, text = sides.get(CATALOG), sides.get(TEXT)
-        if catalog is None or text is None:
-            found[name] = TEXT_ONLY if catalog is None else CATALOG_ONLY
-        elif catalog & text or (name == TYPE and _in_line(catalog, text, ontology)):
-            found[name] = AGREE
+    for relation, tails in by_catalog.items():
+        others = by_text.get(relation)
+        if others is None:
+            outcome = CATALOG_ONLY
+        elif not set(tails).isdisjoint(others):
+            outcome = AGREE
         else:
-            found[name] = DIFFER
+            is_type = relation == HAS_TYPE
+            outcome = AGREE if is_type and _in_line(tails, others, ontology) else DIFFER
+        found[_attribute(relation)] = outcome
+    for relation in by_text:
+        if relation not in by_catalog:
+            found[_attribute(relation)] = TEXT_ONLY
     return found
 
 
 def coverage_of(reading: Reading, ontology: Ontology) -> tuple[int, int]:
     """Of the attributes that apply to its type: how many have a value, and how many have none."""
     wanted = _attributes(ontology, reading.type)
-    given = {node.removeprefix("value:").partition("/")[0] for node in reading.used}
+    given = {node[_VALUE:].partition("/")[0] for node in reading.used}
     filled = len(wanted & given)
     return filled, len(wanted) - filled
 
@@ -64,9 +71,19 @@ class ProductQuality:
 
     def move(self, old: Reading, new: Reading) -> None:
         """A product now counts as `new`, which was `old`."""
-        for reading, sign in ((old, -1), (new, 1)):
-            for name, n in self._names(reading):
-                self._counted.add(name, sign * n)
+        add = self._counted.add
+        if old.facts != new.facts:
+            was, is_now = said_of(old, self._ontology), said_of(new, self._ontology)
+            for attribute, outcome in was.items():
+                if is_now.get(attribute) != outcome:
+                    add(f"catalog_text.{attribute}.{outcome}", -1)
+            for attribute, outcome in is_now.items():
+                if was.get(attribute) != outcome:
+                    add(f"catalog_text.{attribute}.{outcome}", 1)
+        if old.type != new.type or old.used != new.used:
+            for reading, sign in ((old, -1), (new, 1)):
+                for name, n in self._covered(reading):
+                    add(name, sign * n)
 
     def flush(self) -> None:
         """Write what changed to the state."""
@@ -84,10 +101,13 @@ class ProductQuality:
     def _names(self, reading: Reading) -> Iterator[tuple[str, int]]:
         for attribute, outcome in said_of(reading, self._ontology).items():
             yield f"catalog_text.{attribute}.{outcome}", 1
+        yield from self._covered(reading)
+
+    def _covered(self, reading: Reading) -> Iterator[tuple[str, int]]:
         if not reading.type:
             return
         filled, missing = coverage_of(reading, self._ontology)
-        for department in self._ontology.departments(reading.type) or (NO_DEPARTMENT,):
+        for department in _departments(self._ontology, reading.type):
             yield f"coverage.{department}.products", 1
             yield f"coverage.{department}.filled", filled
             yield f"coverage.{department}.missing", missing
@@ -98,7 +118,11 @@ class ProductQuality:
                 yield from self._names(reading)
 
 
-def _in_line(catalog: set[str], text: set[str], ontology: Ontology) -> bool:
+def _attribute(relation: str) -> str:
+    return TYPE if relation == HAS_TYPE else relation.partition(":")[2]
+
+
+def _in_line(catalog: Iterable[str], text: Iterable[str], ontology: Ontology) -> bool:
     return any(
         ontology.is_a(one, other) or ontology.is_a(other, one)
         for one in (node.partition(":")[2] for node in catalog)
@@ -109,3 +133,8 @@ def _in_line(catalog: set[str], text: set[str], ontology: Ontology) -> bool:
 @lru_cache(maxsize=1 << 14)
 def _attributes(ontology: Ontology, slug: str) -> frozenset[str]:
     return frozenset(ontology.attributes_of(slug))
+
+
+@lru_cache(maxsize=1 << 14)
+def _departments(ontology: Ontology, slug: str) -> tuple[str, ...]:
+    return ontology.departments(slug) or (NO_DEPARTMENT,)
