@@ -90,6 +90,8 @@ bench-metrics: $(VENV)/.dev ## what metrics cost, with all of them and with none
 bench-memory: $(VENV)/.dev ## RSS with a million open sessions, and as events go by
 	$(BIN)/python -m tests.bench.memory
 
+bench-capacity: $(VENV)/.dev ## unit costs of `cartograph capacity`; --write in ARGS puts them into its table
+	$(BIN)/python -m tests.bench.capacity $(ARGS)
 bench-tagging: $(VENV)/.train ## titles a second, strings in, spans out
 	$(BIN)/python -m tests.bench.tagging
 
@@ -114,6 +116,11 @@ test-train: train-smoke ## a tiny training, and the tests that need the training
 
 deploy-check: $(VENV)/.dev ## Dockerfile, compose and chart through hadolint, docker compose, helm, kubeconform (needs Go)
 	PYTHON=$(BIN)/python deploy/check
+monitoring-check: $(VENV)/.dev ## rules, alerts and dashboards on a real Prometheus (Debian's package, unpacked)
+	deploy/prometheus/fetch
+	REQUIRE_PROMETHEUS=1 $(PYTEST) -q tests/monitoring
+dashboards: $(VENV)/.dev ## write deploy/grafana/dashboards from deploy/grafana/make
+	$(BIN)/python -m deploy.grafana.make
 deploy-topics: $(VENV)/.dev ## write the topics of streams/topics.py for the chart
 	$(BIN)/python -m tests.deploy.topics > deploy/chart/files/topics.yaml
 

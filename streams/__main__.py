@@ -8,6 +8,7 @@ from streams.cli import model_train as model_train
 from streams.cli import reload as reload
 from streams.cli import tidy as tidy
 from streams.cli.dead_letters import dead_letters
+from streams.cli.capacity import capacity
 from streams.cli.demo import demo
 from streams.cli.forget import forget
 from streams.cli.shell import group
@@ -23,6 +24,7 @@ app.command()(run.worker)
 app.command()(run.play)
 app.command()(serve.serve)
 app.command()(forget)
+app.command()(capacity)
 app.add_typer(query.query, name="query")
 app.add_typer(state.state, name="state")
 app.add_typer(checkpoint.checkpoint, name="checkpoint")

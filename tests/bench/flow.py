@@ -75,15 +75,16 @@ def sample_shop(
         for name in pair:
             catalog.append(Feed(name.encode(), json.dumps(record | {"id": name}).encode()))
     lines = (folder / EVENTS).read_bytes().splitlines()
-    return SampleShop(catalog, list(_thinned(lines, seed)), pairs)
+    return SampleShop(catalog, list(thinned(lines, seed)), pairs)
 
 
-def _thinned(lines: list[bytes], seed: int) -> Iterator[Event]:
+def thinned(lines: list[bytes], seed: int, purchases: float = PURCHASES) -> Iterator[Event]:
+    """The events without returns, and without as many purchases as make them that share."""
     rng = random.Random(seed)
     bought = sum(b'"action_name":"purchase"' in line for line in lines)
     returned = sum(b'"action_name":"return"' in line for line in lines)
     others = len(lines) - bought - returned
-    keep = min(1.0, PURCHASES / (1 - PURCHASES) * others / max(bought, 1))
+    keep = min(1.0, purchases / (1 - purchases) * others / max(bought, 1))
     for line in lines:
         seen = _seen(line)
         if seen.action_name == "return" or (

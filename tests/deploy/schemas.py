@@ -4,7 +4,8 @@
 
 * Kubernetes' own kinds: the folder `kubernetes-json-schema` of PyPI's `kubernetes-validate`. They
   call themselves by addresses, and would be looked for there: references are made relative.
-* ServiceMonitor: the CRD of the Go module `github.com/prometheus-operator/prometheus-operator`.
+* ServiceMonitor, PrometheusRule: the CRDs of the Go module
+  `github.com/prometheus-operator/prometheus-operator`.
 * KafkaTopic: no registry brings Strimzi's CRDs; `kafkatopic.json` beside this file was written by
   hand after the published ones (v1beta2; v1 differs in nothing that the chart uses).
 """

@@ -158,7 +158,10 @@ def test_prometheus_reads_every_worker_and_the_replica():
     jobs = {job["job_name"]: job["static_configs"] for job in config["scrape_configs"]}
     read = {each["labels"]["worker"]: each["targets"] for each in jobs["cartograph-worker"]}
     assert read == {name: [f"worker:{port}"] for name, port in ports.items()}
-    assert jobs["cartograph-serve"] == [{"targets": [f"serve:{settings('serve').http_port}"]}]
+    (serve,) = jobs["cartograph-serve"]
+    assert serve["targets"] == [f"serve:{settings('serve').http_port}"]
+    graphs = {each["labels"]["graph"] for job in jobs.values() for each in job}
+    assert graphs == {found.prefix}
     assert "/metrics" in api_paths()
 
 

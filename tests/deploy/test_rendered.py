@@ -4,6 +4,7 @@ Needs Helm, which `make deploy-check` builds before it runs these tests; skipped
 """
 
 import functools
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -18,6 +19,8 @@ from streams.settings import STAGES
 from streams.topics import Names, plan
 from streams.worker import Supervisor, slots
 from tests.deploy.told import DEPLOY, ROOT, api_paths, parse_command, settings_of
+from tests.monitoring import files
+from tests.monitoring.declared import TARGET
 
 CHART = DEPLOY / "chart"
 CASES = ("", "minimal", "gpu", "all")
@@ -161,6 +164,59 @@ def test_metrics_that_nobody_reads_are_on_loopback_alone():
         pod = each["spec"]["template"]
         assert settings_of(environment(pod)).metrics_host == "127.0.0.1"
         assert "ports" not in own(pod)
+def test_targets_carry_the_labels_that_rules_and_dashboards_go_by():
+    for name, job in (("workers", "cartograph-worker"), ("serve", "cartograph-serve")):
+        monitor = of_kind("ServiceMonitor", "all")[f"cartograph-{name}"]["spec"]
+        seen = set()
+        for endpoint in monitor["endpoints"]:
+            told = {each["targetLabel"]: each for each in endpoint["relabelings"]}
+            assert set(told) | {"instance"} == TARGET
+            assert told["job"]["replacement"] == job
+            assert told["graph"]["replacement"] == "Shop.two"
+            assert told["worker"]["sourceLabels"] == ["__meta_kubernetes_pod_name"]
+            seen.add(told["worker"].get("replacement", "$1"))
+        assert len(seen) == len(monitor["endpoints"])
+
+
+def test_rules_are_those_of_the_files_with_links_to_the_runbook_that_was_given():
+    (rule,) = of_kind("PrometheusRule", "all").values()
+    rendered = rule["spec"]["groups"]
+    told = [
+        group
+        for name in ("recording", "alerts")
+        for group in yaml.safe_load((files.RULES / f"{name}.yml").read_text())["groups"]
+    ]
+    plain = json.dumps(rendered).replace(
+        "https://wiki.example/cartograph/runbook", "deploy/RUNBOOK.md"
+    )
+    assert json.loads(plain) == told
+    assert json.dumps(rendered) != plain
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_dashboards_are_those_of_the_files():
+    found = {
+        name.removeprefix("cartograph-dashboard-"): each
+        for name, each in of_kind("ConfigMap", "all").items()
+        if "-dashboard-" in name
+    }
+    assert set(found) == set(files.dashboards())
+    for name, page in files.dashboards().items():
+        (text,) = found[name]["data"].values()
+        rendered = json.loads(text)
+        assert rendered["templating"]["list"][1].pop("query").startswith("https://")
+        page["templating"]["list"][1].pop("query")
+        assert rendered == page
+        assert found[name]["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert found[name]["metadata"]["annotations"] == {"grafana_folder": "Cartograph"}
+
+
+def test_nothing_of_monitoring_is_there_where_it_is_switched_off():
+    assert of_kind("PrometheusRule") == {}
+    assert of_kind("ServiceMonitor") == {}
+    switches = "metrics.enabled=true,metrics.rules.enabled=false,metrics.dashboards.enabled=false"
+    assert of_kind("PrometheusRule", "", f"--set={switches}") == {}
+    assert of_kind("ConfigMap", "", f"--set={switches}") == {}
 
 
 @pytest.mark.parametrize("case", ["", "all"])

@@ -1,0 +1,1 @@
+"""The dashboards as Python; `python -m deploy.grafana.make` writes the JSON that Grafana reads."""
