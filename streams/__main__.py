@@ -6,6 +6,7 @@ from streams.cli import backfill as backfill
 from streams.cli import model, query, run, sample, serve, setup, state
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
+from streams.cli import replay as replaying
 from streams.cli.demo import demo
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(run.worker)
 app.command()(run.play)
+app.command()(replaying.replay)
 app.command()(serve.serve)
 app.add_typer(query.query, name="query")
 app.add_typer(state.state, name="state")

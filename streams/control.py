@@ -6,7 +6,8 @@ on reading, so that it learns of a later claim for a partition that it holds.
 
 A record with key `reload/<task>` asks all workers that run then to load another bundle; who starts
 later loads what its settings name. The record with key `backfill` says how fast workers derive
-again what older bundles said; it stands for all who run and who start later.
+again what older bundles said; it stands for all who run and who start later. What there is of
+generations of the graph stands there too (`generations.py`).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.errors import BrokerError
+from streams.generations import Generations
 from streams.producer import Producer
 from streams.topics import Names
 
@@ -119,6 +121,7 @@ class Control:
             fetch_max_wait_ms=250,
             **options,
         )
+        self.generations = Generations()
         self._last: dict[bytes, int] = {}
         self._own: dict[int, Claim] = {}
         self._changed = asyncio.Condition()
@@ -200,6 +203,7 @@ class Control:
         if key.startswith(_RELOAD) and told:
             with contextlib.suppress(msgspec.MsgspecError):  # not one of ours
                 self.on_reload(_decode_reload(value))
+        self.generations.take(key, value)
         if key == _BACKFILL:
             with contextlib.suppress(msgspec.MsgspecError):
                 self.on_backfill(_decode_backfill(value))

@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from faust.types import TP
 
 from streams import metrics
 from streams.answers import Answer
+from streams.bounds import Begin, Stretch, check_offset, check_topics
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
@@ -47,6 +47,7 @@ class StagePlan(NamedTuple):
         topic_ids: full name of an input topic -> its id, as far as the broker tells.
         build: makes the stage of one partition.
         cache_rows: totals that a partition keeps decoded, each way.
+        stretch: what of the inputs is read.
     """
 
     name: str
@@ -57,6 +58,7 @@ class StagePlan(NamedTuple):
     topic_ids: Mapping[str, str]
     build: Build
     cache_rows: int = 200_000
+    stretch: Stretch = Stretch()
 
 
 class Holdings:
@@ -187,10 +189,13 @@ class Holdings:
         partition = self._partitions.get(number)
         if partition is None or not partition.alive:
             return
+        wanted = self.plan.stretch.clip(self.plan.inputs[topic], number, span)
+        if wanted is None:
+            return
         begun = time.monotonic()
         self._reading += 1
         try:
-            await partition.read(topic, span)
+            await partition.read(topic, wanted)
         finally:
             self._reading -= 1
         self._last_read = time.monotonic()
@@ -266,20 +271,23 @@ class Holdings:
             await asyncio.sleep(_LOCK_POLL_S)
         return None
 
-    async def _claims(self, stores: Mapping[int, Store], broker: Log) -> dict[int, "_Begin"]:
+    async def _claims(self, stores: Mapping[int, Store], broker: Log) -> dict[int, Begin]:
         tps = [TP(topic, number) for number in stores for topic in self.plan.inputs]
         claims: dict[int, Claim]
         claims, first = await asyncio.gather(
             self._control.claim(self.plan.name, stores), broker.beginnings(tps)
         )
         last = await broker.ends(tps)  # after the claim, never before (DESIGN)
-        found: dict[int, _Begin] = {}
+        found: dict[int, Begin] = {}
         for number in stores:
             bounds = {
-                logical: (first[TP(topic, number)], last[TP(topic, number)])
+                logical: (
+                    first[TP(topic, number)],
+                    self.plan.stretch.within(logical, number, last[TP(topic, number)]),
+                )
                 for topic, logical in self.plan.inputs.items()
             }
-            found[number] = _Begin(claims[number], bounds)
+            found[number] = Begin(claims[number], bounds)
         return found
 
     def _owner(self, number: int, store: Store) -> Owner:
@@ -296,7 +304,7 @@ class Holdings:
             topics={logical: full for full, logical in plan.inputs.items()},
             cache_rows=plan.cache_rows,
         )
-        _check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
+        check_topics(store, plan.topic_ids, f"{plan.name}/{number}")
         may_begin = self._allow_empty or self._control.last_claim(plan.name, number) is None
         if is_empty and may_begin:
             # Written before the claim: if we die between the two, the next start must not take
@@ -304,10 +312,10 @@ class Holdings:
             owner.commit()
         return owner
 
-    def _start(self, owner: Owner, store: Store, begin: "_Begin") -> None:
+    def _start(self, owner: Owner, store: Store, begin: Begin) -> None:
         plan, number = self.plan, owner.partition
-        for logical, (first, end) in begin.bounds.items():
-            _check_offset(owner, logical, first, end)
+        for logical, bounds in begin.bounds.items():
+            check_offset(owner, logical, bounds, plan.stretch.start(logical, number))
         start = Start(
             begin.claim.offset,
             begin.claim.last,
@@ -340,50 +348,6 @@ class Holdings:
             self._crash(error)
 
 
-class _Begin(NamedTuple):
-    """A claim, and logical input topic -> first offset and end of the log after the claim."""
-
-    claim: Claim
-    bounds: Mapping[str, tuple[int, int]]
-
-
 def _close(stores: Collection[Store]) -> None:
     for store in stores:
         store.close()
-
-
-_ids = msgspec.json.Decoder(dict[str, str])
-
-
-def _check_topics(store: Store, topic_ids: Mapping[str, str], where: str) -> None:
-    """Note the ids of the input topics in the store; refuse topics that were made again."""
-    row = store.get("meta", b"topics")
-    known = {} if row is None else _ids.decode(row)
-    again = sorted(name for name, told in topic_ids.items() if known.get(name, told) != told)
-    if again:
-        raise TopicError(
-            f"{where}: {', '.join(again)} was deleted and made again since this store was written; "
-            "its offsets mean other records now. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
-
-
-def _check_offset(owner: Owner, logical: str, first: int, end: int) -> None:
-    """Where the owner goes on must be within the log, or what it says is not true any more."""
-    where = f"{owner.name}/{owner.partition}"
-    at = owner.next_offset(logical)
-    if at is not None and at > end:
-        raise TopicError(
-            f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
-            "was deleted and made again, or lost its end. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
-        )
-    if at is not None and at < first:
-        metrics.LOST.labels(owner.name, logical).inc(first - at)
-        log.error(
-            "%s: %d records of %s were deleted before they were read", where, first - at, logical
-        )
-    if at is None or at < first:
-        empty: Sequence[object] = ()
-        owner.read(logical, empty, first)  # type: ignore[arg-type]

@@ -145,7 +145,9 @@ class Owner:
                 "that are still kept, start once with CARTOGRAPH_ALLOW_EMPTY_STORE=1"
             )
         again = kept.incarnation != start.last_claim or kept.boot != start.boot
-        if again := again or kept.incarnation < 0:
+        # Of a partition that nobody ever claimed nothing was ever told: there is nothing to end.
+        is_first = self._empty and start.last_claim is None
+        if again := (again or kept.incarnation < 0) and not is_first:
             self.outbox.sweep(start.claim)
             kept.until = dict(start.ends)
         self._empty = False
@@ -187,10 +189,13 @@ class Owner:
 
     def take(self, limit: int) -> list[Message]:
         """Messages to produce, right after a `commit`; none while inputs are caught up first."""
+        return [] if self.holds_back else self.outbox.take(limit)
+
+    @property
+    def holds_back(self) -> bool:
+        """Nothing may be sent before the inputs are read to where they ended at the claim."""
         kept = self.kept
-        if any(kept.offsets.get(topic, 0) < end for topic, end in kept.until.items()):
-            return []
-        return self.outbox.take(limit)
+        return any(kept.offsets.get(topic, 0) < end for topic, end in kept.until.items())
 
     def settled(self) -> None:
         """All messages taken were acknowledged."""

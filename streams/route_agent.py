@@ -30,7 +30,6 @@ from streams.route import Route, RouteSettings
 from streams.route_sharing import Sharing
 from streams.settings import Settings
 from streams.status import ModelStatus
-from streams.topics import Names
 from streams.transport import Log, SpanApp
 
 log = logging.getLogger(__name__)
@@ -264,7 +263,7 @@ class RouteRun:
         route = Route(route_settings(settings, instance))
         await check_topics(settings, ("events", "catalog", "dead-letters"))
         partitions = await _check_sources(settings)
-        names = Names(settings.prefix)
+        names = settings.names
         producer = Producer(settings.kafka, names, connection.options(settings))
         await producer.start()
         # Half of what SHOPPERS allows: reading may then disorder the sources without making late.

@@ -36,7 +36,7 @@ _MIB = 1 << 20
 
 def replica_folder(settings: Settings) -> Path:
     """Where this machine keeps its replica of the graph."""
-    return settings.data_dir / settings.prefix / "replica"
+    return settings.data_dir / settings.names.own / "replica"
 
 
 def _now_ms() -> int:
