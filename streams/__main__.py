@@ -3,7 +3,7 @@
 import typer
 
 from streams.cli import backfill as backfill
-from streams.cli import model, query, run, sample, serve, setup, state
+from streams.cli import generations, model, query, run, sample, serve, setup, state
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
 from streams.cli import replay as replaying
@@ -21,6 +21,7 @@ app.command()(run.play)
 app.command()(replaying.replay)
 app.command()(serve.serve)
 app.add_typer(query.query, name="query")
+app.add_typer(generations.graph, name="graph")
 app.add_typer(state.state, name="state")
 app.add_typer(setup.broker, name="broker")
 app.add_typer(setup.topics, name="topics")

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from streams import generation_log, machine
@@ -107,22 +107,29 @@ class Fleet:
         return self._code
 
     async def _follow(self) -> None:
-        async for found in self._generations():
-            wanted = self._wanted(found)
-            for name in [name for name in self._units if name not in wanted]:
-                unit = self._units.pop(name)
-                unit.stop()
-                await unit.task
-                self._forget(found, name)
-            for name, (settings, stages) in wanted.items():
-                if name not in self._units:
-                    log.info("running %s of %s", ", ".join(stages), settings.names.own)
-                    self._units[name] = self._unit(settings, stages, locked=name not in _FIRST)
+        async with contextlib.aclosing(self._generations()) as told:
+            async for found in told:
+                await self._adjust(found)
 
-    async def _generations(self) -> AsyncIterator[Generations]:
+    async def _adjust(self, found: Generations) -> None:
+        """End what is not kept any more, start what is."""
+        wanted = self._wanted(found)
+        for name in [name for name in self._units if name not in wanted]:
+            unit = self._units[name]
+            unit.stop()
+            await unit.task
+            del self._units[name]
+            self._forget(found, name)
+        for name, (settings, stages) in wanted.items():
+            if name not in self._units:
+                log.info("running %s of %s", ", ".join(stages), settings.names.own)
+                self._units[name] = self._unit(settings, stages, locked=name not in _FIRST)
+
+    async def _generations(self) -> AsyncGenerator[Generations, None]:
         if not self._settings.generation:
-            async for found in generation_log.follow(self._settings):
-                yield found
+            async with contextlib.aclosing(generation_log.follow(self._settings)) as told:
+                async for found in told:
+                    yield found
         yield await generation_log.read(self._settings)
         await self._stopping.wait()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -54,7 +54,7 @@ async def write(settings: Settings, record: tuple[bytes, bytes]) -> None:
         await producer.stop()
 
 
-async def follow(settings: Settings) -> AsyncIterator[Generations]:
+async def follow(settings: Settings) -> AsyncGenerator[Generations, None]:
     """All that is known now, and again whenever it changes, until cancelled.
 
     A broker that goes away is waited for; what was known stands meanwhile.
@@ -120,14 +120,15 @@ async def _reading(settings: Settings) -> AsyncIterator[_Reader]:
     )
     tp = TopicPartition(base.topic(TOPIC), 0)
     try:
-        await consumer.start()
-        reader = _Reader(consumer, tp)
-        async with asyncio.timeout(_TIMEOUT_S):
-            await reader.begin()
-    except (KafkaError, OSError, TimeoutError) as error:
-        await consumer.stop()
-        raise _unread(tp.topic, error) from error
-    try:
+        try:
+            await consumer.start()
+            # Lets the consumer's own tasks begin: aiokafka's stop raises if they never did.
+            await asyncio.sleep(0)
+            reader = _Reader(consumer, tp)
+            async with asyncio.timeout(_TIMEOUT_S):
+                await reader.begin()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise _unread(tp.topic, error) from error
         yield reader
     finally:
         await consumer.stop()

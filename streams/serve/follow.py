@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from streams.app import check_topics
 from streams.connection import options
 from streams.errors import BrokerError, TopicError
+from streams.generations import LIVE
 from streams.ports import Record
 from streams.serve.reader import AsOf
 from streams.serve.replica import TABLES, Counts, Replica
@@ -102,7 +103,8 @@ class Follower:
         """How far the replica is."""
         lag, heard_ms = self._lag()
         kept = self.replica.kept
-        return AsOf(sum(kept.offsets.values()), lag, kept.newest_ms, heard_ms)
+        generation = self._settings.generation or LIVE
+        return AsOf(sum(kept.offsets.values()), lag, kept.newest_ms, heard_ms, generation)
 
     async def run(self, *, until_caught_up: bool = False) -> None:
         """Follow until cancelled, or until the ends of the partitions at the start are reached.

@@ -1,33 +1,201 @@
-"""A graph beside the one that runs is that graph, however often its making is killed."""
+"""A graph beside the one that runs: built, killed, compared, swapped in, and dropped."""
 
+import asyncio
+import contextlib
+import json
 import os
+import secrets
 import signal
-from pathlib import Path
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams import status
+from streams.broker import admin
 from streams.cli.state import digested
-from tests.kafka.generations import begin, beside, call, digest_of, told
+from streams.serve import running
+from streams.settings import Settings
+from streams.topics import SHARED
+from tests.kafka.counts import at_rest
+from tests.kafka.generations import begin, beside, call, digest_of, folder_of, told
 from tests.kafka.helpers import wait_until
-from tests.kafka.running import Stages, facts_of
+from tests.kafka.running import facts_of
 from tests.kafka.test_backfill import graph
 
 pytestmark = pytest.mark.kafka
 
+STRICT = "scoring.type_support=9"
+"""New product types, of which the sample has some, are no facts any more."""
 
-def test_replays_from_events_and_from_totals_are_the_graph_that_runs(
-    kafka: str, topic_prefix: str, tmp_path: Path
+
+class Workers(NamedTuple):
+    """The workers of a graph, as far as `at_rest` asks."""
+
+    settings: Settings
+
+    def status(self) -> list[status.Status]:
+        return status.read_all(self.settings)
+
+
+@pytest.fixture(scope="module")
+def live(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A graph whose workers run, by `cartograph worker`, and rest."""
+    folder = tmp_path_factory.mktemp("live")
+    settings = graph(kafka, f"t{secrets.token_hex(4)}", folder / "data")
+    process = begin(settings, "worker")
+    try:
+        wait_until(lambda: len(ready(settings)) == 5, "the workers", 90)
+        asyncio.run(at_rest(settings, Workers(settings)))
+        yield settings
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=40)
+    assert process.returncode == 0, said
+
+
+def ready(settings: Settings) -> dict[str, int]:
+    """Stage -> process that runs and is ready."""
+    found = status.read_all(settings)
+    return {each.stage: each.pid for each in found if each.ready and status.is_alive(each)}
+
+
+def test_a_replay_that_is_killed_again_and_again_is_the_graph_that_runs(live: Settings):
+    wanted = digested(live)
+    assert wanted.facts > 100
+    shadow = beside(live, "again")
+    words = ("replay", "--generation", "again", "--from", "earliest")
+
+    def has_begun(stage: str) -> bool:
+        return stage in ready(shadow)
+
+    for stage in ("", "shoppers", "graph"):
+        process = begin(live, *words)
+        if stage:
+            wait_until(lambda stage=stage: has_begun(stage), f"{stage} of the replay", 60)
+            for pid in ready(shadow).values():
+                os.kill(pid, signal.SIGKILL)
+        else:
+            wait_until(lambda: "again" in call(live, "graph", "list"), "its record", 60)
+        process.kill()
+        process.communicate(timeout=30)
+    assert told(live, *words)["digest"]["digest"] == wanted.digest
+    assert digested(live) == wanted, "the graph that runs was not touched"
+    assert told(live, "replay", "--generation", "again")["replayed"]["records"] == 0
+    said = call(live, "replay", "--generation", "again", "--set", STRICT, code=2)
+    assert "choose another --generation" in said
+
+
+def test_totals_alone_make_the_same_graph(live: Settings):
+    found = told(live, "replay", "--base", "totals", "--to", "now")
+    assert found["replayed"]["generation"] == "g1"
+    assert found["digest"]["digest"] == digested(live).digest
+    assert not (folder_of(live, "g1") / "shoppers").exists()
+    said = call(live, "replay", "--base", "totals", "--set", "session_gap_ms=5000", code=2)
+    assert "--base events" in said
+
+
+def test_other_settings_are_the_reason_of_what_differs_then_it_answers_then_it_is_dropped(
+    live: Settings,
 ):
-    live = graph(kafka, topic_prefix, tmp_path / "live")
-    with Stages(live) as stages:
-        stages.rest()
-        wanted = digested(live)
-        assert wanted.facts > 100
-        by_events = told(live, "replay", "--generation", "by-events")
-        assert by_events["digest"]["digest"] == wanted.digest
-        by_totals = told(live, "replay", "--base", "totals", "--to", "now")
-        assert by_totals["digest"]["digest"] == wanted.digest
-        assert by_totals["replayed"]["generation"] == "g1"
-        stages.rest()
-        assert digested(live) == wanted
+    told(live, "replay", "--generation", "strict", "--set", STRICT)
+    assert digest_of(live, "strict") != digested(live).digest
+    found = told(live, "graph", "diff", "live", "strict")
+    assert found["grounds"]["settings"]["scoring"][1] == {"type_support": 9.0}
+    assert {(each["relation"], each["kind"], each["reason"]) for each in found["lines"]} == {
+        ("is_a", "removed", "settings")
+    }
+    mine = {fact.id for fact in facts_of(live).values()}
+    others = {fact.id for fact in facts_of(beside(live, "strict")).values()}
+    assert found["differ"] == len(mine - others) == len(mine ^ others)
+
+    assert "is the generation that answers" in call(live, "graph", "drop", "live", code=2)
+    with serving(live) as (process, seen):
+        wait_until(lambda: ("live", len(mine)) in seen, "answers of the first")
+        swap = begin(live, "graph", "swap", "strict")
+        swap.kill()  # before or after its record: given again it ends alike
+        swap.communicate(timeout=30)
+        call(live, "graph", "swap", "strict")
+        wait_until(lambda: ("strict", len(others)) in seen, "answers of the second", 60)
+        wait_until(lambda: len(ready(beside(live, "strict"))) == 4, "its workers", 60)
+        call(live, "graph", "swap", "live")
+        wait_until(lambda: seen[-1] == ("live", len(mine)), "the first again", 60)
+        process.kill()
+    assert set(seen) == {("live", len(mine)), ("strict", len(others))}, "never half a graph"
+
+    drop = begin(live, "graph", "drop", "strict")
+    wait_until(lambda: len(ready(beside(live, "strict"))) < 4, "the drop", 60)
+    drop.kill()
+    drop.communicate(timeout=30)
+    call(live, "graph", "drop", "strict")
+    call(live, "graph", "drop", "strict")
+    assert asyncio.run(left_of(live, "strict")) == []
+    assert not folder_of(live, "strict").exists()
+    assert "strict" not in {each["name"] for each in told(live, "graph", "list")}
+    assert "no name is given twice" in call(live, "replay", "--generation", "strict", code=2)
+    assert ready(live).keys() == {"route", "shoppers", "queries", "products", "graph"}
+
+
+@contextlib.contextmanager
+def serving(settings: Settings) -> Iterator[tuple[object, list[tuple[str, int]]]]:
+    """`cartograph serve`, asked all the while: (generation, facts) of every answer, in order."""
+    process = begin(settings, "serve", "--port", "0")
+    seen: list[tuple[str, int]] = []
+    ended = threading.Event()
+
+    def ask(at: running.Running) -> None:
+        while not ended.is_set():
+            page = get(at, "/v1/facts?status=all&limit=1000")
+            assert page["next"] is None
+            seen.append((page["as_of"]["generation"], len(page["facts"])))
+            time.sleep(0.01)
+
+    try:
+        wait_until(lambda: running.find(settings) is not None, "the replica", 60)
+        at = running.find(settings)
+        assert at is not None
+        wait_until(lambda: running.readiness(at).ready, "the replica's graph", 60)
+        asking = threading.Thread(target=ask, args=(at,))
+        asking.start()
+        yield StopAfter(process, ended, asking), seen
+    finally:
+        ended.set()
+        process.kill()
+        process.communicate(timeout=30)
+
+
+class StopAfter(NamedTuple):
+    """A process that is asked; it is killed once nobody asks any more."""
+
+    process: object
+    ended: threading.Event
+    asking: threading.Thread
+
+    def kill(self) -> None:
+        self.ended.set()
+        self.asking.join(30)
+        assert not self.asking.is_alive()
+
+
+def get(at: running.Running, path: str) -> dict:
+    with urllib.request.urlopen(at.address + path, timeout=20) as response:
+        return json.load(response)
+
+
+async def left_of(settings: Settings, name: str) -> list[str]:
+    """Topics and consumer groups of a generation."""
+    own = beside(settings, name)
+    topics = [own.topic(each) for each in own.names.owned()]
+    assert not SHARED & {each.rpartition(".")[2] for each in topics}
+    found = list(await admin.describe(settings.kafka, topics))
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await client.start()
+    try:
+        groups = [group for group, *_ in await client.list_consumer_groups()]
+    finally:
+        await client.close()
+    return found + [each for each in groups if each.startswith(f"{own.names.own}.")]
