@@ -190,6 +190,19 @@ class Generations:
             raise StateError(f"{what} {name!r}: `cartograph graph list` has {known}")
         return found
 
+    def check_name(self, name: str) -> None:
+        """Refuse what is no name of a generation beside the first.
+
+        Raises:
+            StateError: topics cannot be named so, or it is the first one's.
+        """
+        try:
+            is_name = bool(RULES["generation"].read(name))
+        except NotAllowed:
+            is_name = False
+        if not is_name:
+            raise StateError(f"{name!r} is no name of a generation: {RULES['generation'].allowed}")
+
     def next_name(self) -> str:
         """A name that none has or had: g1, g2, ..."""
         taken = [_NUMBERED.fullmatch(each.name) for each in self.all]

@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams import connection, generation_log, lag
+from models_onnx import bundle
+from streams import connection, generation_log, lag, registry
 from streams.bounds import Stretch
 from streams.broker import admin
 from streams.control import TOPIC
-from streams.errors import CartographError, StateError, TopicError
+from streams.errors import CartographError, SettingsError, StateError, TopicError
 from streams.fleet import held, lock_file
 from streams.generations import (
     LIVE,
@@ -31,6 +32,7 @@ from streams.generations import (
     settings_of,
 )
 from streams.lag import Lag
+from streams.models import TASKS
 from streams.producer import Producer
 from streams.registry import SPECS
 from streams.settings import Settings
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 _POLL_S = 1.0
 _QUIET_POLLS = 3
 _KEEPING_UP_POLLS = 10
+_DOWN_POLLS = 60
+_PATIENCE_S = 10.0
 Say = Callable[["Progress"], None]
 
 
@@ -151,8 +155,8 @@ async def prepare(settings: Settings, order: Order) -> Generation:
 
 def _known(found: Generations, order: Order) -> Generation | None:
     """The generation that goes on; None: a new one is to be made."""
-    if order.name == LIVE:
-        raise StateError(f"{LIVE} is the graph that runs: name another, as in --generation g1")
+    if order.name:
+        found.check_name(order.name)
     if not order.name:
         unfinished = [each for each in found.all if each.state == "building"]
         return next((each for each in unfinished if _is_so(each, order, told=False)), None)
@@ -202,6 +206,7 @@ async def _new(settings: Settings, found: Generations, order: Order) -> Generati
         _asked(order), name=order.name or found.next_name(), made_ms=int(time.time() * 1000)
     )
     check_base(generation)
+    await asyncio.to_thread(_check_loadable, settings_of(settings, generation))
     if generation.base == "totals" and not found.live.usable:
         raise StateError(f"{LIVE} is {found.live.state}, and its totals with it: use --base events")
     names = [spec.name for spec in own_topics(settings, generation)]
@@ -213,6 +218,25 @@ async def _new(settings: Settings, found: Generations, order: Order) -> Generati
         )
     starts, ends = await stretch_of(settings, generation)
     return msgspec.structs.replace(generation, starts=starts, ends=ends)
+
+
+def _check_loadable(own: Settings) -> None:
+    """What its workers would refuse only when it is half made.
+
+    Raises:
+        SettingsError: a threshold that contradicts another.
+        OntologyError, BundleError: a file that cannot be used.
+    """
+    try:
+        registry.scoring_settings(own)
+    except ValueError as error:
+        raise SettingsError(f"scoring: {error}") from error
+    registry.ontology(own)
+    for task, folder in zip(
+        TASKS, (own.tagging_bundle, own.cleaning_bundle, own.synonyms_bundle), strict=True
+    ):
+        if folder is not None:
+            bundle.load(folder, task=task)
 
 
 async def _tell_workers(settings: Settings, generation: Generation) -> None:
@@ -300,9 +324,6 @@ async def _locked(own: Settings, stopping: asyncio.Event) -> AsyncIterator[None]
         yield
 
 
-_PATIENCE_S = 10.0
-
-
 @contextlib.asynccontextmanager
 async def _signals(supervisor: Supervisor, stopping: asyncio.Event) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
@@ -347,10 +368,14 @@ class _Watch:
 
     async def run(self, say: Say) -> Replayed:
         """Look once a second until it is done."""
-        began_at = 0.0
+        began_at, down = 0.0, 0
         while max(self._quiet, self._keeping_up) < _QUIET_POLLS:
             await asyncio.sleep(_POLL_S)
             workers = self._supervisor.status()
+            errors = [told.error for told in workers if told.error]
+            down = down + 1 if errors else 0
+            if down > _DOWN_POLLS:
+                raise CartographError("; ".join(errors))
             if len(workers) < len(self._supervisor.restarts):
                 continue
             began_at = began_at or min(told.ready_at for told in workers)

@@ -34,9 +34,9 @@ def probe() -> ModuleType:
 
 
 @contextlib.contextmanager
-def a_process(stage: str) -> Iterator[int]:
+def a_process(stage: str, *generation: str) -> Iterator[int]:
     """A process that sleeps under the command line of a worker; its number."""
-    words = list(command_of(stage, SLOT))
+    words = [*command_of(stage, SLOT), *generation]
     asleep = [words[0], "-c", "import time; print('up', flush=True); time.sleep(60)", *words[1:]]
     process = subprocess.Popen(asleep, stdout=subprocess.PIPE)
     try:
@@ -53,8 +53,8 @@ def reason(probe: ModuleType, folder: Path, stage: str) -> str:
     return str(probe.reason(found, folder, stage, 1))
 
 
-def says(folder: Path, pid: int, started_at: float, *, ready: bool) -> None:
-    settings = Settings(data_dir=folder, prefix="a-shop.of-ours")
+def says(folder: Path, pid: int, started_at: float, *, ready: bool, generation: str = "") -> None:
+    settings = Settings(data_dir=folder, prefix="a-shop.of-ours", generation=generation)
     told = Status(stage="graph", slot=SLOT, pid=pid, ready=ready, started_at=started_at)
     status.write(status.status_file(settings, "graph", SLOT), told)
 
@@ -68,6 +68,14 @@ def test_a_stage_is_ready_once_its_process_says_so(probe: ModuleType, tmp_path: 
         assert reason(probe, tmp_path, "graph") == ""
         assert "0 of 1 processes run" in reason(probe, tmp_path, "queries")
     assert "0 of 1 processes run" in reason(probe, tmp_path, "graph")
+
+
+def test_a_generation_beside_the_first_must_be_ready_too(probe: ModuleType, tmp_path: Path):
+    with a_process("graph") as pid, a_process("graph", "g2") as beside:
+        says(tmp_path, pid, time.time(), ready=True)
+        assert "does not hold" in reason(probe, tmp_path, "graph")
+        says(tmp_path, beside, time.time(), ready=True, generation="g2")
+        assert reason(probe, tmp_path, "graph") == ""
 
 
 def test_what_another_process_left_behind_does_not_count(probe: ModuleType, tmp_path: Path):
