@@ -4,6 +4,7 @@ Times are those at which records arrived on `graph.events` (the topic stamps the
 those of its partitions.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -68,6 +69,7 @@ async def stretch_of(settings: Settings, generation: Generation) -> tuple[Offset
     )
     try:
         await consumer.start()
+        await asyncio.sleep(0)  # aiokafka's stop raises if its own tasks never began
         places = {
             name: [TopicPartition(own.of(name), n) for n in range(settings.partitions)]
             for name in shared

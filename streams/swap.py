@@ -63,14 +63,13 @@ async def _unready(settings: Settings, generation: Generation) -> str:
     again = f"`cartograph replay --generation {generation.name}"
     if generation.state != "built":
         return f"it was never read to its end: {again}` goes on"
-    # As it stands in the log, whatever it was told to read: that is what the first one answers.
+    if generation.ends:
+        return f"it ends where --to {generation.asked[1]} says, and would never learn more"
     inputs = replay.stage_inputs(settings, generation)
     own = settings_of(settings, generation)
     behind = {each.topic: each.behind for each in await lag.lags(own, inputs)}
     if worst := {topic: count for topic, count in behind.items() if count > BEHIND}:
         words = ", ".join(f"{count:,} records of {topic}" for topic, count in worst.items())
-        if generation.ends:
-            return f"it ends by its --to and has not read {words}"
         return f"it has not read {words}: {again} --follow` goes on"
     return ""
 

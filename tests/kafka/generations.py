@@ -1,13 +1,17 @@
-"""A graph that runs, and commands about graphs beside it, as processes of their own."""
+"""A graph that runs, and commands about graphs beside it."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import msgspec
+from typer.testing import CliRunner
 
+from streams.__main__ import app
 from streams.cli.state import digested
 from streams.generations import Generation, settings_of
 from streams.settings import Settings
@@ -33,7 +37,7 @@ def _text(value: object) -> str:
 
 
 def begin(settings: Settings, *words: str) -> subprocess.Popen[str]:
-    """A command that runs."""
+    """A command that runs as a process of its own, which may be killed."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-m", "streams", *words],
@@ -45,21 +49,21 @@ def begin(settings: Settings, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def call(settings: Settings, *words: str, code: int = 0, timeout_s: float = 150.0) -> str:
-    """What a command prints; it must end with this code."""
-    process = begin(settings, *words)
-    try:
-        out, said = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    assert process.returncode == code, f"{' '.join(words)}: {process.returncode}\n{said}\n{out}"
-    return out if code == 0 else said
+def call(settings: Settings, *words: str, code: int = 0) -> str:
+    """What a command prints, in this process; it must end with this code.
+
+    Of a command that fails it is what it says on stderr.
+    """
+    names = environment(settings)
+    with mock.patch.dict(os.environ, names, clear=True):
+        ended = CliRunner().invoke(app, words)
+    assert ended.exit_code == code, f"{' '.join(words)}: {ended.exit_code}\n{ended.output}"
+    return ended.stdout if code == 0 else ended.stderr
 
 
-def told(settings: Settings, *words: str, code: int = 0, timeout_s: float = 150.0) -> object:
+def told(settings: Settings, *words: str) -> Any:
     """What a command answers as JSON."""
-    return json.loads(call(settings, *words, "--json", code=code, timeout_s=timeout_s))
+    return json.loads(call(settings, *words, "--json"))
 
 
 def beside(settings: Settings, name: str, **changes: object) -> Settings:

@@ -9,22 +9,25 @@ import signal
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams import status
 from streams.broker import admin
-from streams.cli.state import digested
+from streams.cli.state import Shown, digested, shown
 from streams.serve import running
 from streams.settings import Settings
 from streams.topics import SHARED
 from tests.kafka.counts import at_rest
 from tests.kafka.generations import begin, beside, call, digest_of, folder_of, told
-from tests.kafka.helpers import wait_until
-from tests.kafka.running import facts_of
+from tests.kafka.helpers import read_all, wait_until
+from tests.kafka.running import Stages, create_all_topics, facts_of, shop_settings, write
 from tests.kafka.test_backfill import graph
 
 pytestmark = pytest.mark.kafka
@@ -88,6 +91,45 @@ def test_a_replay_that_is_killed_again_and_again_is_the_graph_that_runs(live: Se
     assert told(live, "replay", "--generation", "again")["replayed"]["records"] == 0
     said = call(live, "replay", "--generation", "again", "--set", STRICT, code=2)
     assert "choose another --generation" in said
+
+
+def test_a_stretch_is_the_graph_of_a_shop_that_opened_then(
+    live: Settings, kafka: str, tmp_path: Path
+):
+    """Nothing before it counts, nor makes anything late; nor does anything after it."""
+    found = read_all(live, "events")
+    ends = Counter(number for number, _ in found)
+    starts = {number: end // 3 for number, end in ends.items()}
+    places = [
+        ",".join(f"{number}:{at}" for number, at in sorted(offsets.items()))
+        for offsets in (starts, {number: end - 5 for number, end in ends.items()})
+    ]
+    cut = told(live, "replay", "--from", places[0], "--to", places[1], "--generation", "cut")
+    assert "would never learn more" in call(live, "graph", "swap", "cut", code=2)
+    books = [each for each in shown(beside(live, "cut")) if each.stage == "shoppers"]
+    assert {each.partition: sum(_ended(each, "events")) for each in books} == {
+        number: end - 5 - starts[number] for number, end in ends.items()
+    }
+
+    fresh = shop_settings(kafka, f"t{secrets.token_hex(4)}", tmp_path / "fresh")
+    fresh = fresh.with_(k_shoppers=1, device="cpu", model_threads=1)
+    create_all_topics(fresh)
+    rows: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+    for topic in ("events", "catalog"):
+        for number, record in read_all(live, topic):
+            if topic == "catalog" or starts[number] <= record.offset < ends[number] - 5:
+                rows.setdefault((topic, number), []).append((record.key, record.value))
+    for (topic, number), told_rows in rows.items():
+        write(fresh, fresh.topic(topic), told_rows, partition=number)
+    with Stages(fresh, ("shoppers", "queries", "products", "graph")) as stages:
+        stages.rest()
+    assert cut["digest"] == msgspec.to_builtins(digested(fresh))
+    assert cut["digest"]["digest"] != digested(live).digest
+
+
+def _ended(each: Shown, topic: str) -> list[int]:
+    """How many records of a topic ended in each way (rule 8)."""
+    return [n for name, n in each.outcomes.items() if name.partition(".")[0] == topic]
 
 
 def test_totals_alone_make_the_same_graph(live: Settings):
