@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from streams import connection, generation_log, lag, replay
+from streams import connection, generation_log, lag
 from streams.broker import removal
 from streams.errors import StateError
 from streams.fleet import folders_of, held, lock_file
@@ -23,6 +23,7 @@ from streams.generations import (
     serving_record,
     settings_of,
 )
+from streams.replay_watch import stage_inputs
 from streams.settings import Settings
 from streams.topics import SHARED
 
@@ -65,7 +66,7 @@ async def _unready(settings: Settings, generation: Generation) -> str:
         return f"it was never read to its end: {again}` goes on"
     if generation.ends:
         return f"it ends where --to {generation.asked[1]} says, and would never learn more"
-    inputs = replay.stage_inputs(settings, generation)
+    inputs = stage_inputs(settings, generation)
     own = settings_of(settings, generation)
     behind = {each.topic: each.behind for each in await lag.lags(own, inputs)}
     if worst := {topic: count for topic, count in behind.items() if count > BEHIND}:

@@ -17,7 +17,9 @@ from streams.cli.shell import INTERRUPTED, JSON, note, say, settings, show, told
 from streams.cli.state import Digested, digested
 from streams.errors import SettingsError
 from streams.generations import Generation, as_paths_of_here, read_changes, settings_of
-from streams.replay import Order, Replayed
+from streams.replay import Order
+from streams.replay_watch import Progress as Now
+from streams.replay_watch import Replayed
 from streams.settings import read_file
 
 
@@ -138,7 +140,7 @@ class _Bar:
         if self._is_shown:
             self._bar.stop()
 
-    def show(self, now: replaying.Progress) -> None:
+    def show(self, now: Now) -> None:
         rate = now.read_now / max(now.seconds, 0.001)
         left = now.of - now.read
         eta = f", {left / rate:,.0f} s left" if left and rate else ""

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from streams import demo, replay
 from streams.cli.state import digested
+from streams.errors import CartographError
 from streams.generations import Base, settings_of
 from streams.play import CATALOG, EVENTS, Played, TopicKind
 from streams.playing import Producing
-from streams.replay import Order, Progress
+from streams.replay import Order
+from streams.replay_watch import Progress
 from streams.settings import Settings
 from tests.kafka.counts import POLL_S, QUIET_POLLS, at_rest
 
@@ -81,8 +83,8 @@ async def _replayed(settings: Settings, base: Base, say: Callable[[str], None]) 
         say(f"{base}: {now.read:,} of {now.of:,} records; behind: {now.behind}")
 
     done = await replay.run(settings, generation, say=told)
-    if done is None:
-        raise KeyboardInterrupt
+    if done is None or not done.rests:
+        raise CartographError(f"the replay from {base} was ended before it was at rest")
     found = digested(settings_of(settings, generation))
     return Rate(base, done.records, done.seconds, found.facts, found.digest)
 
