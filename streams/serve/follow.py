@@ -99,12 +99,17 @@ class Follower:
         """The store that the graph stands on."""
         return self.store
 
+    @property
+    def generation(self) -> str:
+        """Which graph of the shop this is."""
+        return self._settings.generation or LIVE
+
     def as_of(self) -> AsOf:
         """How far the replica is."""
         lag, heard_ms = self._lag()
         kept = self.replica.kept
-        generation = self._settings.generation or LIVE
-        return AsOf(sum(kept.offsets.values()), lag, kept.newest_ms, heard_ms, generation)
+        read = sum(kept.offsets.values())
+        return AsOf(read, lag, kept.newest_ms, heard_ms, self.generation)
 
     async def run(self, *, until_caught_up: bool = False) -> None:
         """Follow until cancelled, or until the ends of the partitions at the start are reached.

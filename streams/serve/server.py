@@ -225,8 +225,7 @@ def readiness(follower: Follower, tagger: LoadingTagger, *, outdated: int = 0) -
             f"the graph is mixed: {outdated:,} things were derived with older bundles; "
             "`cartograph model backfill` derives them again"
         )
-    generation = follower.as_of().generation
-    return Readiness(not reasons, tuple(reasons), offsets, tuple(degraded), generation)
+    return Readiness(not reasons, tuple(reasons), offsets, tuple(degraded), follower.generation)
 
 
 async def _run(

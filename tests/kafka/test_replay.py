@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import signal
+import subprocess
 import threading
 import time
 import urllib.request
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import psutil  # type: ignore[import-untyped]
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -23,12 +25,13 @@ from streams.broker import admin
 from streams.cli.state import Shown, digested, shown
 from streams.serve import running
 from streams.settings import Settings
-from streams.topics import SHARED
+from streams.status import stage_folder
+from streams.topics import SHARED, TOPICS
 from tests.kafka.counts import at_rest
 from tests.kafka.generations import begin, beside, call, digest_of, folder_of, told
 from tests.kafka.helpers import read_all, wait_until
 from tests.kafka.running import Stages, create_all_topics, facts_of, shop_settings, write
-from tests.kafka.test_backfill import graph
+from tests.kafka.test_backfill import events, graph
 
 pytestmark = pytest.mark.kafka
 
@@ -91,6 +94,37 @@ def test_a_replay_that_is_killed_again_and_again_is_the_graph_that_runs(live: Se
     assert told(live, "replay", "--generation", "again")["replayed"]["records"] == 0
     said = call(live, "replay", "--generation", "again", "--set", STRICT, code=2)
     assert "choose another --generation" in said
+    only_one_runs_it(live, shadow)
+
+
+def only_one_runs_it(live: Settings, shadow: Settings) -> None:
+    """Of two workers of a generation on a machine the second waits until the first has ended."""
+    with (
+        ending(begin(live, "worker", "--generation", "again")) as first,
+        ending(begin(live, "worker", "--generation", "again")) as second,
+    ):
+        wait_until(lambda: len(ready(shadow)) == 4, "the first of them", 60)
+        pids = set(ready(shadow).values())
+        one, other = (first, second) if _parent(pids) == first.pid else (second, first)
+        one.send_signal(signal.SIGTERM)
+        assert one.wait(40) == 0
+        wait_until(lambda: len(ready(shadow)) == 4, "the second of them", 60)
+        assert _parent(set(ready(shadow).values())) == other.pid
+
+
+@contextlib.contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ended with the block."""
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=40)
+
+
+def _parent(pids: set[int]) -> int:
+    (parent,) = {psutil.Process(pid).ppid() for pid in pids}
+    return parent
 
 
 def test_a_stretch_is_the_graph_of_a_shop_that_opened_then(
@@ -154,6 +188,10 @@ def test_other_settings_are_the_reason_of_what_differs_then_it_answers_then_it_i
     removed = [each["facts"] for each in found["lines"] if each["kind"] == "removed"]
     assert sum(removed) == len(mine - others) > 0
     assert not others - mine
+    places = (stage_folder(live, "graph"), stage_folder(beside(live, "strict"), "graph"))
+    by_folder = told(live, "graph", "diff", *map(str, places))
+    assert by_folder["differ"] == found["differ"]
+    assert {each["reason"] for each in by_folder["lines"]} == {"totals"}, "no record, no settings"
 
     assert "is the generation that answers" in call(live, "graph", "drop", "live", code=2)
     with serving(live) as (process, seen):
@@ -180,6 +218,35 @@ def test_other_settings_are_the_reason_of_what_differs_then_it_answers_then_it_i
     assert "strict" not in {each["name"] for each in told(live, "graph", "list")}
     assert "no name is given twice" in call(live, "replay", "--generation", "strict", code=2)
     assert ready(live).keys() == {"route", "shoppers", "queries", "products", "graph"}
+
+
+def test_the_first_ones_stages_can_be_dropped_while_route_and_the_events_go_on(live: Settings):
+    told(live, "replay", "--generation", "heir")
+    heir = beside(live, "heir")
+    call(live, "graph", "swap", "heir")
+    for each in told(live, "graph", "list"):
+        if each["base"] == "totals":
+            needed = call(live, "graph", "drop", "live", code=2)
+            assert f"{each['name']} is built from the totals of live" in needed
+            call(live, "graph", "drop", each["name"])
+    wait_until(lambda: len(ready(heir)) == 4, "the heir's workers", 60)
+    call(live, "graph", "drop", "live")
+    assert ready(live).keys() == {"route"}
+    assert not stage_folder(live, "graph").exists()
+    left = asyncio.run(admin.describe(live.kafka, [live.topic(topic.name) for topic in TOPICS]))
+    assert left.keys() == {live.topic(name) for name in (*SHARED, "control", "dead-letters")}
+    assert "dropped is generation 'live'" in call(live, "graph", "swap", "live", code=2)
+
+    before = _used(heir)
+    events_topic, _ = live.sources
+    write(live, events_topic, events()[-2:])
+    wait_until(lambda: _used(heir) == before + 2, "what is sold since", 60)
+
+
+def _used(settings: Settings) -> int:
+    """Records of events that ended somehow in the stores of SHOPPERS."""
+    stores = [each for each in shown(settings) if each.stage == "shoppers"]
+    return sum(sum(_ended(each, "events")) for each in stores)
 
 
 @contextlib.contextmanager
