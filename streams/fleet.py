@@ -59,6 +59,7 @@ async def _run(fleet: "Fleet") -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, fleet.stop)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: fleet.stop(for_good=True))
     return await fleet.run()
 
 
@@ -78,10 +79,16 @@ class Fleet:
         self._settings, self._stages, self._command = settings, stages, command
         self._units: dict[str, _Unit] = {}
         self._stopping = asyncio.Event()
+        self._for_good = False
         self._code = OK
 
-    def stop(self) -> None:
-        """Ask all workers to end; `run` returns when they have."""
+    def stop(self, *, for_good: bool = False) -> None:
+        """Ask all workers to end; `run` returns when they have.
+
+        Args:
+            for_good: they will not start again here: they leave their consumer groups.
+        """
+        self._for_good = for_good
         self._stopping.set()
 
     @property
@@ -102,7 +109,7 @@ class Fleet:
                 task.cancel()
             await asyncio.gather(following, stopping, return_exceptions=True)
             for unit in self._units.values():
-                unit.stop()
+                unit.stop(for_good=self._for_good)
             await asyncio.gather(*(unit.task for unit in self._units.values()))
         return self._code
 
@@ -116,7 +123,7 @@ class Fleet:
         wanted = self._wanted(found)
         for name in [name for name in self._units if name not in wanted]:
             unit = self._units[name]
-            unit.stop()
+            unit.stop(for_good=True)
             await unit.task
             del self._units[name]
             self._forget(found, name)
@@ -191,10 +198,10 @@ class _Unit:
         self._stopping = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
-    def stop(self) -> None:
-        """Ask its workers to end; `task` is done when they have."""
+    def stop(self, *, for_good: bool) -> None:
+        """Ask its workers to end, for good or for now; `task` is done when they have."""
         self._stopping.set()
-        self._supervisor.stop()
+        self._supervisor.stop(for_good=for_good)
 
     async def _run(self) -> None:
         async with held(self._lock, self._stopping) as has_it:
