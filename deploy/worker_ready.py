@@ -13,8 +13,12 @@ import sys
 from pathlib import Path
 
 PROGRAM = b"streams.worker_main"
-Workers = dict[tuple[str, int], tuple[int, float]]
-"""(stage, slot) -> process number and start, seconds since 1970, of the workers that run."""
+Workers = dict[tuple[str, int, str], tuple[int, float]]
+"""(stage, slot, generation) -> process number and start, seconds since 1970, of what runs.
+
+The generation is "" for the first graph of the shop; those beside it run only where they answer,
+or did, and have processes of their own.
+"""
 
 _PROC = Path("/proc")
 
@@ -34,19 +38,20 @@ def running() -> Workers:
             words = (folder / "cmdline").read_bytes().split(b"\0")
             place = words.index(PROGRAM)
             stage, slot = words[place + 1].decode(), int(words[place + 2])
+            generation = words[place + 3].decode()  # the last word ends with a NUL too
             ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
         except (OSError, ValueError, IndexError):
             continue  # another program, or one that has just ended
-        found[stage, slot] = int(folder.name), boot_s + ticks / os.sysconf("SC_CLK_TCK")
+        found[stage, slot, generation] = int(folder.name), boot_s + ticks / os.sysconf("SC_CLK_TCK")
     return found
 
 
 def reason(found: Workers, data_dir: Path, stage: str, processes: int) -> str:
     """Why the workers of a stage are not ready; empty: they are."""
-    workers = {slot: told for (name, slot), told in found.items() if name == stage}
+    workers = {key[1:]: told for key, told in found.items() if key[0] == stage}
     if len(workers) < processes:
         return f"{stage}: {len(workers)} of {processes} processes run"
-    for slot, (pid, started) in sorted(workers.items()):
+    for (slot, _), (pid, started) in sorted(workers.items()):
         told = [_read(file) for file in data_dir.glob(f"run/*/{stage}-{slot}.json")]
         # `btime` is in whole seconds, so a process may seem to begin up to one later than it did.
         own = [s for s in told if s.get("pid") == pid and s.get("started_at", 0) >= started - 1]

@@ -3,15 +3,26 @@
 import typer
 
 from streams.cli import backfill as backfill
-from streams.cli import checkpoint, model, quality, query, run, sample, serve, setup, state
+from streams.cli import (
+    checkpoint,
+    generations,
+    model,
+    quality,
+    query,
+    run,
+    sample,
+    serve,
+    setup,
+    state,
+)
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
+from streams.cli import replay as replaying
 from streams.cli import tidy as tidy
-from streams.cli.dead_letters import dead_letters
 from streams.cli.capacity import capacity
+from streams.cli.dead_letters import dead_letters
 from streams.cli.demo import demo
 from streams.cli.forget import forget
-from streams.cli.shell import group
 
 app = typer.Typer(
     name="cartograph",
@@ -22,10 +33,13 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(run.worker)
 app.command()(run.play)
+app.command()(replaying.replay)
 app.command()(serve.serve)
 app.command()(forget)
 app.command()(capacity)
 app.add_typer(query.query, name="query")
+generations.graph.command("quality")(quality.quality)
+app.add_typer(generations.graph, name="graph")
 app.add_typer(state.state, name="state")
 app.add_typer(checkpoint.checkpoint, name="checkpoint")
 app.add_typer(setup.broker, name="broker")
@@ -36,9 +50,6 @@ app.add_typer(setup.config, name="config")
 app.add_typer(setup.ontology, name="ontology")
 app.add_typer(sample.sample, name="sample")
 app.add_typer(model.model, name="model")
-graph = group("The graph as a whole.")
-graph.command("quality")(quality.quality)
-app.add_typer(graph, name="graph")
 
 
 def main() -> None:

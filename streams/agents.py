@@ -28,7 +28,7 @@ def member_id(settings: Settings, worker: str) -> str:
         worker: stage and slot.
     """
     machine_name = settings.member or machine.folder_id(settings.data_dir)
-    return f"{settings.prefix}.{machine_name}.{worker}"
+    return f"{settings.names.own}.{machine_name}.{worker}"
 
 
 def new_app(

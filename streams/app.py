@@ -17,6 +17,7 @@ from faust.types import TP
 from streams import agents, connection, machine, metrics
 from streams.answers import no_models
 from streams.backfill import Backfill
+from streams.bounds import Stretch
 from streams.broker import admin
 from streams.checkpoint.keeper import Keeper
 from streams.checkpoint.metrics import RECOVERING
@@ -24,7 +25,7 @@ from streams.checkpoint.wiring import new_keeper, new_recovery
 from streams.control import Control
 from streams.erasure_feed import ErasureFeed
 from streams.erasures import Erasure
-from streams.errors import CartographError, TopicError
+from streams.errors import CartographError, StateError, TopicError
 from streams.holdings import Holdings, StagePlan
 from streams.lag_clock import LagClock
 from streams.lease import Lease
@@ -48,7 +49,7 @@ from streams.status import (
     status_file,
 )
 from streams.topic_watch import watch_topics
-from streams.topics import ActualTopic, Names, differences, plan
+from streams.topics import ActualTopic, differences, plan
 from streams.transport import SpanApp
 from topology.store.rocksdb import StoreMemory
 
@@ -112,7 +113,7 @@ async def check_topics(settings: Settings, names: Iterable[str]) -> dict[str, Ac
     wanted = set(names)
     planned = [
         spec
-        for spec in plan(Names(settings.prefix), settings.partitions, settings.replication)
+        for spec in plan(settings.names, settings.partitions, settings.replication)
         if spec.topic.name in wanted
     ]
     found = await admin.describe(
@@ -138,7 +139,7 @@ class StageRun:
     def __init__(self, settings: Settings, spec: StageSpec, slot: int) -> None:
         self.settings, self.spec, self.slot = settings, spec, slot
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self._names = Names(settings.prefix)
+        self._names = settings.names
         self._lease = Lease(settings.session_timeout_ms / 1000, clock=time.monotonic)
         self._limit = DeadLetterLimit(
             spec.name, ratio=settings.dead_letter_ratio, minimum=settings.dead_letter_min
@@ -328,6 +329,7 @@ class StageRun:
                 topic_ids={full: told for full, told in ids.items() if told},
                 build=spec.build(settings, bundles),
                 cache_rows=settings.cache_rows_of(spec.name),
+                stretch=self._stretch(),
             ),
             opening=Opening(
                 spec.name,
@@ -352,6 +354,19 @@ class StageRun:
             ),
             erasures=self._erasures,
         )
+
+    def _stretch(self) -> Stretch:
+        """What of the inputs is read: all, but of a generation as its record says."""
+        name = self.settings.generation
+        if not name:
+            return Stretch()
+        found = self._control.generations.get(name)
+        if found is None:
+            raise StateError(
+                f"{self._names.of('control')} does not say what generation {name!r} reads: run the "
+                "same `cartograph replay` again"
+            )
+        return Stretch(found.starts, found.ends)
 
     def _open_partitions(self) -> list[Partition]:
         return list(self._holdings.partitions.values()) if self._holdings else []

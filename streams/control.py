@@ -8,7 +8,8 @@ A record with key `reload/<task>` asks all workers that run then to load another
 later loads what its settings name. The record with key `backfill` says how fast workers derive
 again what older bundles said; it stands for all who run and who start later. One with key
 `checkpoint` asks all who run then for a checkpoint of their partitions. A record with key
-`source/<topic>` holds the id that a source topic had when ROUTE read it first.
+`source/<topic>` holds the id that a source topic had when ROUTE read it first. What there is of
+generations of the graph stands there too (`generations.py`).
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.errors import BrokerError
+from streams.generations import Generations
 from streams.producer import Producer
 from streams.topics import Names
 
@@ -139,6 +141,7 @@ class Control:
             fetch_max_wait_ms=250,
             **options,
         )
+        self.generations = Generations()
         self._last: dict[bytes, int] = {}
         self._own: dict[int, Claim] = {}
         self.source_ids: dict[str, str] = {}
@@ -229,6 +232,7 @@ class Control:
         if key == _CHECKPOINT and told:
             with contextlib.suppress(*_NOT_OURS):
                 self.on_checkpoint(_decode_checkpoint(value))
+        self.generations.take(key, value)
         if key == _BACKFILL:
             with contextlib.suppress(*_NOT_OURS):
                 self.on_backfill(_decode_backfill(value))

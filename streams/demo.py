@@ -23,7 +23,7 @@ from streams.registry import SPECS
 from streams.sample import make as sample
 from streams.settings import STAGES, Settings
 from streams.status import Status
-from streams.topics import Names, Topic, TopicSpec, plan
+from streams.topics import Topic, TopicSpec, plan
 from streams.worker import Supervisor, slots
 
 PARTITIONS = 4
@@ -95,7 +95,7 @@ async def make_topics(settings: Settings) -> None:
         BrokerError: no broker answers.
     """
     specs = [
-        *plan(Names(settings.prefix), settings.partitions, settings.replication),
+        *plan(settings.names, settings.partitions, settings.replication),
         *[
             TopicSpec(_SHOP_TOPIC, name, PARTITIONS, settings.replication, {})
             for name in settings.sources

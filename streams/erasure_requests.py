@@ -25,7 +25,7 @@ async def ask(settings: Settings, erasures: Sequence[Erasure]) -> list[Erasure]:
     Raises:
         BrokerError: Kafka does not take them.
     """
-    producer = Producer(settings.kafka, Names(settings.prefix), connection.options(settings))
+    producer = Producer(settings.kafka, settings.names, connection.options(settings))
     try:
         await producer.start()
         offsets = [await producer.send_one(TOPIC, *erasure_record(each)) for each in erasures]
@@ -78,7 +78,7 @@ async def all_of(settings: Settings) -> list[Erasure | Done]:
 
 @asynccontextmanager
 async def _reading(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicPartition]]:
-    name = Names(settings.prefix).of(TOPIC)
+    name = settings.topic(TOPIC)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
         enable_auto_commit=False,

@@ -29,8 +29,19 @@ def check_topic_ids(store: State, topic_ids: Mapping[str, str], where: str) -> N
     store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
 
 
-def begin_within_log(owner: Owner, logical: str, first: int, end: int) -> None:
-    """Where the owner goes on must be within the log, or what it says is not true any more."""
+def begin_within_log(owner: Owner, logical: str, bounds: tuple[int, int], start: int) -> None:
+    """Where the owner goes on must be within the log, or what it says is not true any more.
+
+    Args:
+        owner: of a partition, before it reads.
+        logical: the input topic.
+        bounds: first offset and end of the log.
+        start: where it was to begin, if it has not read anything.
+
+    Raises:
+        TopicError: the log ends before that.
+    """
+    first, end = bounds
     where = f"{owner.name}/{owner.partition}"
     at = owner.next_offset(logical)
     if at is not None and at > end:
@@ -39,14 +50,19 @@ def begin_within_log(owner: Owner, logical: str, first: int, end: int) -> None:
             "was deleted and made again, or lost its end. Move the store away and start once with "
             "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
         )
-    if at is not None and at < first:
-        metrics.LOST.labels(owner.name, logical).inc(first - at)
+    wanted = start if at is None else at
+    # Who begins at the beginning has lost nothing, wherever that is by now.
+    if wanted < first and (at is not None or start):
+        metrics.LOST.labels(owner.name, logical).inc(first - wanted)
         log.error(
-            "%s: %d records of %s were deleted before they were read", where, first - at, logical
+            "%s: %d records of %s were deleted before they were read",
+            where,
+            first - wanted,
+            logical,
         )
     if at is None or at < first:
         empty: Sequence[object] = ()
-        owner.read(logical, empty, first)  # type: ignore[arg-type]
+        owner.read(logical, empty, max(first, wanted))  # type: ignore[arg-type]
 
 
 def go_on_as_restored(owner: Owner) -> None:

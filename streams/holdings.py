@@ -11,6 +11,7 @@ from faust.types import TP
 
 from streams import logs, metrics
 from streams.answers import Answer
+from streams.bounds import Begin, Stretch
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
@@ -46,6 +47,7 @@ class StagePlan(NamedTuple):
         topic_ids: full name of an input topic -> its id, as far as the broker tells.
         build: makes the stage of one partition.
         cache_rows: totals that a partition keeps decoded, each way.
+        stretch: what of the inputs is read.
     """
 
     name: str
@@ -56,6 +58,7 @@ class StagePlan(NamedTuple):
     topic_ids: Mapping[str, str]
     build: Build
     cache_rows: int = 200_000
+    stretch: Stretch = Stretch()
 
 
 class Holdings:
@@ -199,11 +202,14 @@ class Holdings:
         partition = self._partitions.get(number)
         if partition is None or not partition.alive:
             return
+        wanted = self.plan.stretch.clip(self.plan.inputs[topic], number, span)
+        if wanted is None:
+            return
         begun = time.monotonic()
         self._reading += 1
         try:
             with logs.bound(topic=topic, partition=number, offset=span.start):
-                await partition.read(topic, span)
+                await partition.read(topic, wanted)
         except Exception as error:
             during(error, topic=topic, partition=number, offset=span.start)
             raise
@@ -279,20 +285,23 @@ class Holdings:
                 )
             )
 
-    async def _claims(self, stores: Mapping[int, Store], broker: Log) -> dict[int, "_Begin"]:
+    async def _claims(self, stores: Mapping[int, Store], broker: Log) -> dict[int, Begin]:
         tps = [TP(topic, number) for number in stores for topic in self.plan.inputs]
         claims: dict[int, Claim]
         claims, first = await asyncio.gather(
             self._control.claim(self.plan.name, stores), broker.beginnings(tps)
         )
         last = await broker.ends(tps)  # after the claim, never before (DESIGN)
-        found: dict[int, _Begin] = {}
+        found: dict[int, Begin] = {}
         for number in stores:
             bounds = {
-                logical: (first[TP(topic, number)], last[TP(topic, number)])
+                logical: (
+                    first[TP(topic, number)],
+                    self.plan.stretch.within(logical, number, last[TP(topic, number)]),
+                )
                 for topic, logical in self.plan.inputs.items()
             }
-            found[number] = _Begin(claims[number], bounds)
+            found[number] = Begin(claims[number], bounds)
         if self._erasures is not None:
             await self._erasures.catch_up()  # after the claim, and before the first event
         return found
@@ -320,10 +329,10 @@ class Holdings:
             owner.commit()
         return owner
 
-    def _start(self, owner: Owner, store: Store, begin: "_Begin") -> None:
+    def _start(self, owner: Owner, store: Store, begin: Begin) -> None:
         plan, number = self.plan, owner.partition
-        for logical, (first, end) in begin.bounds.items():
-            begin_within_log(owner, logical, first, end)
+        for logical, bounds in begin.bounds.items():
+            begin_within_log(owner, logical, bounds, plan.stretch.start(logical, number))
         start = Start(
             begin.claim.offset,
             begin.claim.last,
@@ -356,13 +365,6 @@ class Holdings:
     def _watch(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._crash(error)
-
-
-class _Begin(NamedTuple):
-    """A claim, and logical input topic -> first offset and end of the log after the claim."""
-
-    claim: Claim
-    bounds: Mapping[str, tuple[int, int]]
 
 
 def _close(stores: Collection[Store]) -> None:

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streams.bounds import Stretch
 from streams.connection import options
 from streams.errors import BrokerError
 from streams.settings import Settings
@@ -16,7 +17,7 @@ class Lag(NamedTuple):
     """Records of a stage's input that were not read yet.
 
     Attributes:
-        read, end: summed over the topic's partitions.
+        read, end: summed over the topic's partitions, from where the stage was to begin.
     """
 
     stage: str
@@ -30,16 +31,20 @@ class Lag(NamedTuple):
         return self.end - self.read
 
 
-async def lags(settings: Settings, inputs: Mapping[str, Iterable[str]]) -> list[Lag]:
+async def lags(
+    settings: Settings, inputs: Mapping[str, Iterable[str]], stretch: Stretch | None = None
+) -> list[Lag]:
     """Lag by stage and input topic.
 
     Args:
         settings: where Kafka is, and the prefix of the groups.
         inputs: stage -> full names of its input topics.
+        stretch: what of them is to be read, by full name; None: all.
 
     Raises:
         BrokerError: the broker does not answer.
     """
+    stretch = stretch or Stretch()
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, **options(settings))
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka, enable_auto_commit=False, **options(settings)
@@ -61,17 +66,14 @@ async def lags(settings: Settings, inputs: Mapping[str, Iterable[str]]) -> list[
                 firsts = await consumer.beginning_offsets(
                     [TopicPartition(topic, n) for n in numbers]
                 )
-                found.append(
-                    Lag(
-                        stage,
-                        topic,
-                        sum(
-                            max(read.get((topic, n), -1), firsts[TopicPartition(topic, n)])
-                            for n in numbers
-                        ),
-                        sum(ends.values()),
-                    )
-                )
+                done = lasts = 0
+                for n in numbers:
+                    begin = stretch.start(topic, n)
+                    end = stretch.within(topic, n, ends[TopicPartition(topic, n)])
+                    at = max(read.get((topic, n), -1), firsts[TopicPartition(topic, n)], begin)
+                    done += min(at, end) - begin
+                    lasts += end - begin
+                found.append(Lag(stage, topic, done, lasts))
     except (KafkaError, OSError) as error:
         raise BrokerError(f"no Kafka answers at {settings.kafka} ({error})") from error
     finally:

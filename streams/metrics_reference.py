@@ -58,7 +58,7 @@ def _of(of: str, place: ModuleType) -> Iterator[Declared]:
             name = thing._name + ("_total" if thing._type == "counter" else "")
             process = "worker, serve" if name == _BOTH else of
             words = str(thing._documentation)
-            yield Declared(name, thing._type, tuple(thing._labelnames), process, words)
+            yield Declared(name, str(thing._type), tuple(thing._labelnames), process, words)
         elif isinstance(thing, metrics_quality.ModelScores):
             yield Declared(thing.name, "histogram", thing.labels, of, thing.words)
 

@@ -164,7 +164,9 @@ class Owner:
                 "was sent before: build the graph again under a new prefix"
             )
         again = kept.incarnation != start.last_claim or kept.boot != start.boot
-        if again := again or kept.incarnation < 0:
+        # Of a partition that nobody ever claimed nothing was ever told: there is nothing to end.
+        is_first = self._empty and start.last_claim is None
+        if again := (again or kept.incarnation < 0) and not is_first:
             self.outbox.sweep(start.claim)
             kept.until = dict(start.ends)
         self._empty = False

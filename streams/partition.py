@@ -122,7 +122,8 @@ class Partition:
     async def read(self, topic: str, span: Span) -> None:
         """Apply a span of an input topic (full name); waits while too much is unsent."""
         arrived = time.monotonic()
-        while self.alive and self.owner.outbox.waiting > self._pace.unsent_limit:
+        # What is held back goes out by reading on: to wait for it would be to wait for ever.
+        while self.alive and not self.owner.behind and self._has_too_much():
             self._sent.clear()
             self._wake.set()
             await self._sent.wait()
@@ -149,6 +150,9 @@ class Partition:
             if is_settled and self._unsaved >= self._pace.flush_records:
                 await self._save()
                 self._wake.set()
+
+    def _has_too_much(self) -> bool:
+        return self.owner.outbox.waiting > self._pace.unsent_limit
 
     async def run(self) -> None:
         """Commit and send until the partition is closed."""
@@ -197,7 +201,7 @@ class Partition:
             stage = self.owner.stage
             if not self.alive or not isinstance(stage, Rereads):
                 return 0
-            if self.owner.outbox.waiting > self._pace.unsent_limit:
+            if self._has_too_much():
                 return 0
             taken = stage.reread(limit)
             if taken:

@@ -37,7 +37,6 @@ from streams.status import ModelStatus
 from streams.step_times import StepTimes
 from streams.telling import during
 from streams.topic_watch import watch_topics
-from streams.topics import Names
 from streams.transport import Log, SpanApp
 
 log = logging.getLogger(__name__)
@@ -311,7 +310,7 @@ class RouteRun:
         partitions = [
             TP(name, n) for name, topic in sources.items() for n in range(topic.partitions)
         ]
-        names = Names(settings.prefix)
+        names = settings.names
         producer = Producer(settings.kafka, names, connection.options(settings))
         await producer.start()
         await check_sources(settings, producer, sources)

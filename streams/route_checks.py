@@ -60,7 +60,7 @@ async def check_sources(
     """
     control = Control(
         settings.kafka,
-        Names(settings.prefix),
+        settings.names,
         producer,
         worker=NAME,
         on_foreign=lambda *_: None,

@@ -26,7 +26,7 @@ from streams.settings_rules import (
     Text,
     Words,
 )
-from streams.topics import Names
+from streams.topics import SHARED, TOTALS, Names
 from topology.scoring import ScoringSettings
 
 ENV_PREFIX = "CARTOGRAPH_"
@@ -48,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             for SASL, `kafka_ca_file`, `kafka_cert_file`, `kafka_key_file`, `kafka_key_password`
             for TLS.
         prefix: of every topic, consumer group and folder of this graph.
+        generation: name of a graph beside the first (`cartograph replay`): stages, read API and
+            commands are then about that one; empty: the first, and what `graph swap` says.
+        generation_base: what that one is built from; its record says so, nobody sets it by hand.
         partitions: of every `graph.*` topic; another count is another graph.
         replication: copies of each partition that Kafka keeps.
         data_dir: everything that is kept on this machine.
@@ -103,6 +106,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kafka_key_file: str = ""
     kafka_key_password: str = ""
     prefix: str = "graph"
+    generation: str = ""
+    generation_base: str = "events"
     partitions: int = 32
     replication: int = 1
     data_dir: Path = Path(".cartograph")
@@ -226,18 +231,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         return self.secret.encode()
 
+    @property
+    def names(self) -> Names:
+        """Full names of the topics of this graph, or of this generation of it."""
+        shared = SHARED | TOTALS if self.generation_base == "totals" else SHARED
+        return Names(self.prefix, self.generation, shared)
+
     def topic(self, logical: str) -> str:
         """Full name of one of our own topics: "events" -> "graph.events"."""
-        return Names(self.prefix).of(logical)
+        return self.names.of(logical)
 
     def group(self, stage: str) -> str:
         """Consumer group of a stage."""
-        return f"{self.prefix}.{stage}"
+        return f"{self.names.own}.{stage}"
 
     @property
     def graph(self) -> str:
         """Identity of the graph that a store belongs to."""
-        return f"{self.prefix}/{self.partitions}"
+        return f"{self.names.own}/{self.partitions}"
 
     def workers_of(self, stage: str) -> int:
         """Processes of a stage."""
@@ -279,6 +290,11 @@ RULES: dict[str, Rule] = {
         "letters and digits, joined by single '.' or '-', at most 60",
         r"(?=.{1,60}$)[A-Za-z0-9]+([.-][A-Za-z0-9]+)*",
     ),
+    "generation": Text(
+        "nothing, or lower-case letters and digits, joined by single '-', at most 30; not 'live'",
+        r"(?!live$)(?=.{0,30}$)([a-z][a-z0-9]*(-[a-z0-9]+)*)?",
+    ),
+    "generation_base": Choice("events", "totals"),
     "partitions": Integer(1, 1024),
     "replication": Integer(1, 10),
     "data_dir": Folder(),

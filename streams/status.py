@@ -101,12 +101,12 @@ _decode = msgspec.json.Decoder(Status).decode
 
 def run_folder(settings: Settings) -> Path:
     """Where status files and locks of this graph's workers stand."""
-    return settings.data_dir / "run" / settings.prefix
+    return settings.data_dir / "run" / settings.names.own
 
 
 def stage_folder(settings: Settings, stage: str) -> Path:
     """Where the stores of a stage stand, one folder a partition."""
-    return settings.data_dir / settings.prefix / stage
+    return settings.data_dir / settings.names.own / stage
 
 
 def status_file(settings: Settings, stage: str, slot: int) -> Path:

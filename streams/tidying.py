@@ -37,7 +37,7 @@ async def tidy_away(settings: Settings, topic: str) -> Tidied:
     Raises:
         BrokerError: Kafka does not answer.
     """
-    name, options = Names(settings.prefix).of(topic), connection.options(settings)
+    name, options = settings.topic(topic), connection.options(settings)
     records = tombstones = 0
     try:
         for partition in range(settings.partitions):

@@ -72,9 +72,22 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
+SHARED = frozenset(("events", "catalog", "verdicts", "erasures"))
+"""Topics that every generation of a graph reads and none but ROUTE and people write."""
+
+TOTALS = frozenset(("searched", "bought"))
+"""Topics of the base that a generation built from totals reads besides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Full topic names of one graph.
+    """Full topic names of one graph, or of one generation of it.
+
+    Attributes:
+        prefix: of the graph.
+        generation: name of a graph beside the first: its own topics are `graph.g2.claims`, ...;
+            "": the first.
+        shared: topics that are those of the graph all the same.
 
     Raises:
         ValueError: a prefix that Kafka refuses or confuses: letters and digits, joined by single
@@ -82,9 +95,12 @@ class Names:
     """
 
     prefix: str = "graph"
+    generation: str = ""
+    shared: frozenset[str] = SHARED
 
     def __post_init__(self) -> None:
         longest = max(len(topic.name) for topic in TOPICS)
+        longest += len(self.generation) + 1 if self.generation else 0
         if not _PREFIX.fullmatch(self.prefix) or len(self.prefix) + 1 + longest > _MAX_NAME:
             raise ValueError(
                 f"topic prefix {self.prefix!r}: use letters and digits, joined by single '.' or "
@@ -93,7 +109,17 @@ class Names:
 
     def of(self, name: str) -> str:
         """The full name of a topic of the contract: `events` -> `graph.events`."""
-        return f"{self.prefix}.{name}"
+        return f"{self.prefix if name in self.shared else self.own}.{name}"
+
+    @property
+    def own(self) -> str:
+        """What is this generation's alone begins with it: "graph", "graph.g2"."""
+        return f"{self.prefix}.{self.generation}" if self.generation else self.prefix
+
+    def owned(self) -> tuple[str, ...]:
+        """Logical topics that are this generation's alone; of the first: all."""
+        shared = self.shared if self.generation else ()
+        return tuple(topic.name for topic in TOPICS if topic.name not in shared)
 
     @property
     def events(self) -> str:

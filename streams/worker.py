@@ -59,23 +59,6 @@ def slots(settings: Settings, stages: Sequence[str]) -> list[Slot]:
     return [Slot(stage, number) for stage in stages for number in range(settings.workers_of(stage))]
 
 
-def run_worker(settings: Settings, stages: Sequence[str] = STAGES) -> int:
-    """Run workers of these stages until a signal comes; the exit code of the whole.
-
-    Raises:
-        SettingsError: a stage that nobody knows.
-    """
-    return asyncio.run(_run(Supervisor(settings, slots(settings, stages))))
-
-
-async def _run(supervisor: "Supervisor") -> int:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.stop)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: supervisor.stop(for_good=True))
-    return await supervisor.run()
-
-
 class Supervisor:
     """Starts workers, starts them again, stops them.
 
@@ -152,6 +135,7 @@ class Supervisor:
         """Run a worker process to its end; its exit code, negative after a signal, and its pid."""
         process = await asyncio.create_subprocess_exec(
             *self._command(slot.stage, slot.number),
+            *filter(None, [self._settings.generation]),  # for people, and for worker_ready.py
             stdin=asyncio.subprocess.PIPE,
             preexec_fn=machine.die_with_parent(),
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them

@@ -108,7 +108,7 @@ def graph_manifests(settings: Settings, place: Place, checkpoint: str) -> list[M
 
 def travel_folder(settings: Settings, checkpoint: str) -> Path:
     """Where the partitions of a checkpoint are kept to be read."""
-    return settings.data_dir / settings.prefix / "checkpoints" / checkpoint / GRAPH
+    return settings.data_dir / settings.names.own / "checkpoints" / checkpoint / GRAPH
 
 
 class Joined:

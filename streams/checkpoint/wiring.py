@@ -58,4 +58,4 @@ def place_of(settings: Settings) -> Place:
             "there is no place of checkpoints: set CARTOGRAPH_CHECKPOINT_URL to a folder or a URL "
             "such as s3://bucket/folder"
         )
-    return Place(settings.checkpoint_url, settings.prefix)
+    return Place(settings.checkpoint_url, settings.names.own)

@@ -16,7 +16,6 @@ from streams.control import TOPIC, BackfillOrder, backfill_record
 from streams.errors import StateError
 from streams.producer import Producer
 from streams.settings import Settings
-from streams.topics import Names
 
 _LOOK_S, _SAY_S = 0.2, 10.0
 _RATE = 50.0
@@ -59,7 +58,7 @@ def model_backfill(
 
 
 async def _send(found: Settings, order: BackfillOrder) -> None:
-    producer = Producer(found.kafka, Names(found.prefix), connection.options(found))
+    producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:
         await producer.send_one(TOPIC, *backfill_record(order))

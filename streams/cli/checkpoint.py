@@ -226,7 +226,7 @@ def checkpoint_prune(
 
 
 async def _send(found: Settings, order: CheckpointOrder) -> None:
-    producer = Producer(found.kafka, Names(found.prefix), connection.options(found))
+    producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:
         await producer.send_one(TOPIC, *checkpoint_record(order))

@@ -20,7 +20,6 @@ from streams.models import TASKS, Task
 from streams.producer import Producer
 from streams.settings import Settings
 from streams.status import Status
-from streams.topics import Names
 
 _PATIENCE_S, _LOOK_S = 120.0, 0.2
 
@@ -122,7 +121,7 @@ def running_workers(found: Settings) -> list[Status]:
 
 
 async def _send(found: Settings, request: Reload) -> None:
-    producer = Producer(found.kafka, Names(found.prefix), connection.options(found))
+    producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:
         await producer.send_one(TOPIC, *reload_record(request))

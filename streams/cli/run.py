@@ -16,13 +16,13 @@ from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.connection import options
 from streams.errors import BrokerError, SettingsError, TopicError
+from streams.fleet import run_worker
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
 from streams.playing import Producing
 from streams.ports import Record
 from streams.route import RouteSettings
 from streams.settings import STAGES, Settings
 from streams.source_check import SourceCheck, check
-from streams.worker import run_worker
 
 source = group("The shop's own topics.")
 _PATIENCE_MS = 5_000
@@ -33,13 +33,16 @@ def worker(
     stages: Annotated[str, typer.Option(help="Which stages, separated by commas.")] = ",".join(
         STAGES
     ),
+    generation: Annotated[
+        str | None, typer.Option(help="Of this one alone (`cartograph replay`), without ROUTE.")
+    ] = None,
 ) -> None:
     """Run the stages, one process each (more: the setting `workers`), until Ctrl-C.
 
     A worker that stops keeps its place in its consumer group for the session timeout, since it
     mostly comes back. SIGUSR1 stops it for good: other workers take its partitions over at once.
     """
-    found = settings()
+    found = settings(generation=generation)
     found = found.with_(kafka=address_of(found))
     found.key()
     wanted = [stage.strip() for stage in stages.split(",") if stage.strip()]

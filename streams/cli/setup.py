@@ -23,7 +23,7 @@ from streams.cli.shell import (
 from streams.connection import options
 from streams.errors import SettingsError
 from streams.settings import Settings
-from streams.topics import Names, plan
+from streams.topics import plan
 from topology.ontology_import import shopify_to_toml
 
 config = group("Settings, from the environment (CARTOGRAPH_*) and cartograph.toml.")
@@ -116,7 +116,7 @@ def topics_apply(as_json: Annotated[bool, JSON] = False) -> None:
     Exit code 1 where the graph cannot run on one of them; other differences are only said.
     """
     found = settings()
-    specs = plan(Names(found.prefix), found.partitions, replication=found.replication)
+    specs = plan(found.names, found.partitions, replication=found.replication)
     done = asyncio.run(admin.apply(address_of(found), specs, options=options(found)))
     value = {
         "created": done.created,
@@ -144,7 +144,7 @@ def topics_apply(as_json: Annotated[bool, JSON] = False) -> None:
 def topics_show(as_json: Annotated[bool, JSON] = False) -> None:
     """The topics as they should be and as they are."""
     found = settings()
-    specs = plan(Names(found.prefix), found.partitions, replication=found.replication)
+    specs = plan(found.names, found.partitions, replication=found.replication)
     names = [spec.name for spec in specs]
     actual = asyncio.run(admin.describe(address_of(found), names, options=options(found)))
     rows = [

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
 from streams.errors import BrokerError
+from streams.generations import LIVE
 from streams.serve import lookup, running
 from streams.serve.answers import (
     FactAnswer,
@@ -29,6 +30,7 @@ from streams.serve.reader import Reader
 from streams.serve.replica import Counts
 from streams.serve.running import Running
 from streams.serve.server import load_tagger, ontology_of
+from streams.serve.switch import serving_settings
 from streams.settings import Settings
 from topology.errors import StoreLockedError
 from topology.facts import Fact
@@ -82,13 +84,14 @@ def asking(settings: Settings, note: Note = lambda _: None) -> Iterator[Asked]:
         CartographError, TopologyError: there is no such graph, or the broker does not answer.
     """
     deadline = time.monotonic() + _PATIENCE_S
+    own = serving_settings(settings)
     while True:
         if (found := running.find(settings)) is not None:
-            _await_end(settings, found, note)
+            _await_end(own, found, note)
             yield Remote(found)
             return
         try:
-            follower = Follower(settings, on_batch=_progress(note))
+            follower = Follower(own, on_batch=_progress(note))
             break
         except StoreLockedError:
             # A `serve` that starts just now, or another command that reads the topic.
@@ -97,7 +100,7 @@ def asking(settings: Settings, note: Note = lambda _: None) -> Iterator[Asked]:
             time.sleep(_POLL_S)
     try:
         asyncio.run(follower.run(until_caught_up=True))
-        yield Local(settings, follower)
+        yield Local(own, follower)
     finally:
         follower.close()
 
@@ -196,8 +199,10 @@ def _await_end(settings: Settings, at: Running, note: Note) -> None:
     deadline, told = time.monotonic() + _PATIENCE_S, False
     read = -1
     while True:
-        offsets = running.readiness(at).offsets
-        if all(offsets.get(str(number), 0) >= end for number, end in ends.items()):
+        told_of = running.readiness(at)
+        offsets = told_of.offsets
+        is_it = told_of.generation == (settings.generation or LIVE)
+        if is_it and all(offsets.get(str(number), 0) >= end for number, end in ends.items()):
             return
         if sum(offsets.values()) > read:  # it moves: no reason to give up
             read, deadline = sum(offsets.values()), time.monotonic() + _PATIENCE_S

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from streams.app import check_topics
 from streams.connection import options
 from streams.errors import BrokerError, TopicError
+from streams.generations import LIVE
 from streams.migration import open_store
 from streams.ports import Record
 from streams.serve.reader import AsOf
@@ -38,7 +39,7 @@ _MIB = 1 << 20
 
 def replica_folder(settings: Settings) -> Path:
     """Where this machine keeps its replica of the graph."""
-    return settings.data_dir / settings.prefix / "replica"
+    return settings.data_dir / settings.names.own / "replica"
 
 
 def _now_ms() -> int:
@@ -105,11 +106,17 @@ class Follower:
         """The store that the graph stands on."""
         return self.store
 
+    @property
+    def generation(self) -> str:
+        """Which graph of the shop this is."""
+        return self._settings.generation or LIVE
+
     def as_of(self) -> AsOf:
         """How far the replica is."""
         lag, heard_ms = self._lag()
         kept = self.replica.kept
-        return AsOf(sum(kept.offsets.values()), lag, kept.newest_ms, heard_ms)
+        read = sum(kept.offsets.values())
+        return AsOf(read, lag, kept.newest_ms, heard_ms, self.generation)
 
     async def run(self, *, until_caught_up: bool = False) -> None:
         """Follow until cancelled, or until the ends of the partitions at the start are reached.

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from streams.generations import LIVE
 from streams.probes import Reason
 from topology.graph import Graph, Tables
 
@@ -18,12 +19,14 @@ class AsOf(msgspec.Struct, frozen=True):
             has told anything.
         newest_ms: when the newest record that was read had been published, ms since 1970; 0: none.
         heard_ms: when the broker was last heard, ms since 1970; 0: not in this process.
+        generation: which of the graphs of this shop answered; "live" is the first.
     """
 
     records: int
     lag: int | None
     newest_ms: int
     heard_ms: int
+    generation: str = LIVE
 
 
 class Reader(Protocol):
@@ -48,9 +51,11 @@ class Readiness(msgspec.Struct, frozen=True):
         reasons: what is still to be done.
         offsets: partition of the topic of facts -> where the replica reads on.
         degraded: what works, but not as it was set up.
+        generation: that answers, as `offsets` are of it.
     """
 
     ready: bool
     reasons: tuple[Reason, ...]
     offsets: dict[str, int]
     degraded: tuple[Reason, ...] = ()
+    generation: str = LIVE

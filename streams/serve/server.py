@@ -27,6 +27,7 @@ from streams.serve.api import build_api
 from streams.serve.follow import Follower
 from streams.serve.reader import Readiness
 from streams.serve.replica import Counts
+from streams.serve.switch import Switch
 from streams.settings import Settings
 from topology.ontology import Ontology, default_ontology, load_ontology
 
@@ -101,6 +102,65 @@ class LoadingTagger:
             self.loading.result().close()
 
 
+class Taggers:
+    """Taggers by their bundle: generations that name the same one share it.
+
+    Args:
+        load: gives the tagger of settings; runs in a thread.
+    """
+
+    def __init__(self, load: Callable[[Settings], Tagger]) -> None:
+        self._load = load
+        self._found: dict[tuple[object, ...], LoadingTagger] = {}
+
+    def of(self, settings: Settings) -> LoadingTagger:
+        """The tagger of these settings, which may still be loading."""
+        key = (settings.tagging_bundle, settings.device, settings.model_threads)
+        if key not in self._found:
+            self._found[key] = LoadingTagger(lambda: self._load(settings))
+        return self._found[key]
+
+    async def settled(self) -> None:
+        """Wait until none is being loaded any more."""
+        await asyncio.wait([each.loading for each in self._found.values()])
+
+    def close(self) -> None:
+        """End the threads of all."""
+        for each in self._found.values():
+            each.close()
+
+
+class Side:
+    """What answers about one generation: its replica, its tagger, the API over both.
+
+    Args:
+        settings: of the generation.
+        taggers: where its tagger is.
+        about: what /livez answers.
+    """
+
+    def __init__(self, settings: Settings, taggers: Taggers, about: Alive) -> None:
+        ontology = ontology_of(settings)
+        self.follower = Follower(settings, on_batch=_count, on_served=_served)
+        self._tagger = taggers.of(settings)
+        self.app = build_api(
+            self.follower,
+            self._tagger,
+            ontology,
+            lambda: readiness(self.follower, self._tagger, outdated=status.outdated(settings)),
+            about=about,
+            version=metadata.version("cartograph"),
+        )
+
+    async def warm(self) -> None:
+        """Wait until its tagger is loaded; raises why it cannot be."""
+        await asyncio.shield(self._tagger.loading)
+
+    def close(self) -> None:
+        """Let go of the replica; the tagger may be another's too."""
+        self.follower.close()
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to whoever started it: uvicorn would end the process by the signal."""
 
@@ -115,7 +175,7 @@ async def serve(
     on_answering: Callable[[running.Running], None] = lambda _: None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Follow the topic of facts and answer, until SIGTERM or SIGINT.
+    """Follow the topic of facts of the generation that answers, until SIGTERM or SIGINT.
 
     Args:
         settings: with the addresses of Kafka and of the API.
@@ -126,28 +186,21 @@ async def serve(
         SettingsError: the address cannot be had.
         CartographError, TopologyError, ModelsError: it cannot run as it is set up.
     """
-    ontology = ontology_of(settings)
     listener = _listen(settings)
     with contextlib.ExitStack() as to_close:
         to_close.callback(listener.close)
-        follower = Follower(settings, on_batch=_count, on_served=_served)
-        to_close.callback(follower.close)
-        tagger = LoadingTagger(lambda: load_tagger(settings))
-        to_close.callback(tagger.close)
+        taggers = Taggers(load_tagger)
+        to_close.callback(taggers.close)
         about = Alive(settings.graph, os.getpid())
-        api = build_api(
-            follower,
-            tagger,
-            ontology,
-            lambda: readiness(follower, tagger, outdated=status.outdated(settings)),
-            about=about,
-            version=metadata.version("cartograph"),
-        )
+        switch = Switch(settings, lambda own: Side(own, taggers, about))
+        to_close.callback(switch.close)
+        await switch.start()
         host, port = listener.getsockname()[:2]
         at = running.Running(about.pid, host, port, about.graph)
         running.announce(settings, at)
         to_close.callback(running.withdraw, settings)
-        await _run(follower, tagger, _server(api), listener, lambda: on_answering(at), on_ready)
+        server = _server(switch)
+        await _run(switch, taggers, server, listener, lambda: on_answering(at), on_ready)
 
 
 def readiness(follower: Follower, tagger: LoadingTagger, *, outdated: int = 0) -> Readiness:
@@ -177,12 +230,12 @@ def readiness(follower: Follower, tagger: LoadingTagger, *, outdated: int = 0) -
             "`cartograph model backfill` derives them again"
         )
         degraded.append(Reason("mixed", words))
-    return Readiness(not reasons, tuple(reasons), offsets, tuple(degraded))
+    return Readiness(not reasons, tuple(reasons), offsets, tuple(degraded), follower.generation)
 
 
 async def _run(
-    follower: Follower,
-    tagger: LoadingTagger,
+    switch: Switch,
+    taggers: Taggers,
     server: uvicorn.Server,
     listener: socket.socket,
     on_answering: Callable[[], None],
@@ -198,14 +251,14 @@ async def _run(
         while not server.started:
             await asyncio.sleep(0.01)
         on_answering()
-        await asyncio.gather(follower.caught_up.wait(), asyncio.shield(tagger.loading))
+        await switch.ready()
         on_ready()
         await stopped.wait()
 
     http = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     parts = [
         http,
-        asyncio.create_task(follower.run(), name="follow"),
+        asyncio.create_task(switch.run(), name="follow"),
         asyncio.create_task(tell(), name="tell"),
         asyncio.create_task(stopped.wait(), name="signals"),
     ]
@@ -220,7 +273,7 @@ async def _run(
         for part in parts[1:]:
             part.cancel()
         await asyncio.gather(*parts, return_exceptions=True)
-        await asyncio.wait([tagger.loading])
+        await taggers.settled()
 
 
 def _server(api: Any) -> uvicorn.Server:

@@ -20,8 +20,9 @@ SET_BY_THE_CHART = {
     "data_dir", "member", "workers", "metrics_port", "metrics_host", "http_host", "http_port",
     "secret", "kafka_password", "kafka_key_password",
     "kafka_ca_file", "kafka_cert_file", "kafka_key_file",
+    "generation", "generation_base",
 }  # fmt: skip
-"""Settings that follow from other values, or are secrets."""
+"""Settings that follow from other values, are secrets, or mean one command alone."""
 
 
 def merged(values: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

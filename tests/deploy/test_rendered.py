@@ -164,6 +164,8 @@ def test_metrics_that_nobody_reads_are_on_loopback_alone():
         pod = each["spec"]["template"]
         assert settings_of(environment(pod)).metrics_host == "127.0.0.1"
         assert "ports" not in own(pod)
+
+
 def test_targets_carry_the_labels_that_rules_and_dashboards_go_by():
     for name, job in (("workers", "cartograph-worker"), ("serve", "cartograph-serve")):
         monitor = of_kind("ServiceMonitor", "all")[f"cartograph-{name}"]["spec"]

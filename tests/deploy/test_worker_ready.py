@@ -34,9 +34,9 @@ def probe() -> ModuleType:
 
 
 @contextlib.contextmanager
-def a_process(stage: str) -> Iterator[int]:
+def a_process(stage: str, *generation: str) -> Iterator[int]:
     """A process that sleeps under the command line of a worker; its number."""
-    words = list(command_of(stage, SLOT))
+    words = [*command_of(stage, SLOT), *generation]
     asleep = [words[0], "-c", "import time; print('up', flush=True); time.sleep(60)", *words[1:]]
     process = subprocess.Popen(asleep, stdout=subprocess.PIPE)
     try:
@@ -53,8 +53,10 @@ def reason(probe: ModuleType, folder: Path, stage: str) -> str:
     return str(probe.reason(found, folder, stage, 1))
 
 
-def says(folder: Path, pid: int, started_at: float, *, ready: bool, **more: object) -> None:
-    settings = Settings(data_dir=folder, prefix="a-shop.of-ours")
+def says(
+    folder: Path, pid: int, started_at: float, *, ready: bool, generation: str = "", **more: object
+) -> None:
+    settings = Settings(data_dir=folder, prefix="a-shop.of-ours", generation=generation)
     told = Status(stage="graph", slot=SLOT, pid=pid, ready=ready, started_at=started_at, **more)  # type: ignore[arg-type]
     status.write(status.status_file(settings, "graph", SLOT), told)
 
@@ -76,6 +78,14 @@ def test_while_state_is_fetched_it_says_how_far_that_is(probe: ModuleType, tmp_p
         told = (*rows, Recovering(2, "log"))
         says(tmp_path, pid, time.time(), ready=False, recovering=told)
         assert reason(probe, tmp_path, "graph").endswith("yet: restoring 2, 930 of 1,100 bytes")
+
+
+def test_a_generation_beside_the_first_must_be_ready_too(probe: ModuleType, tmp_path: Path):
+    with a_process("graph") as pid, a_process("graph", "g2") as beside:
+        says(tmp_path, pid, time.time(), ready=True)
+        assert "does not hold" in reason(probe, tmp_path, "graph")
+        says(tmp_path, beside, time.time(), ready=True, generation="g2")
+        assert reason(probe, tmp_path, "graph") == ""
 
 
 def test_what_another_process_left_behind_does_not_count(probe: ModuleType, tmp_path: Path):

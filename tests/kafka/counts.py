@@ -24,7 +24,8 @@ from streams.worker import Supervisor
 from topology.errors import StoreError
 
 ROUTE = "route"
-_QUIET_POLLS, _DOWN_POLLS, _POLL_S, _TRIES = 4, 10, 0.7, 5
+QUIET_POLLS, _DOWN_POLLS, POLL_S, _TRIES = 4, 10, 0.7, 5
+"""`at_rest` has seen nothing move at so many looks, so many seconds apart."""
 _RECORDS, _DEAD, _ITEMS = "cartograph_records", "cartograph_dead_letters", "cartograph_items"
 
 
@@ -93,8 +94,8 @@ async def at_rest(
     inputs = _inputs(settings)
     facts = {"graph": [settings.topic("facts")]}
     quiet, down, before = 0, 0, list[lag.Lag]()
-    while quiet < _QUIET_POLLS:
-        await asyncio.sleep(_POLL_S)
+    while quiet < QUIET_POLLS:
+        await asyncio.sleep(POLL_S)
         errors = [told.error for told in supervisor.status() if told.error]
         down = down + 1 if errors else 0
         if down > _DOWN_POLLS:
@@ -140,7 +141,7 @@ def _shown(settings: Settings) -> list[Shown]:
         try:
             return shown(settings)
         except StoreError:
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
     return shown(settings)
 
 

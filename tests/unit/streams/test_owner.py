@@ -91,7 +91,7 @@ def test_the_store_of_the_last_claim_goes_on_and_any_other_sends_everything_agai
 
 
 def test_a_store_that_sends_again_reads_its_inputs_to_their_ends_first():
-    owner = started(MemoryStore(), ends={"bought": 2})
+    owner = started(MemoryStore(), 2, 1, ends={"bought": 2}, allow_empty=True)
     owner.read("bought", [told(0, b"a", 3)], 1)
     owner.commit()
     assert owner.take(100) == []
@@ -101,6 +101,14 @@ def test_a_store_that_sends_again_reads_its_inputs_to_their_ends_first():
     last = [decode(m.topic, m.key, m.value) for m in messages][-2:]
     assert all(isinstance(each, Marker) for each in last)
     assert len(messages) == 4
+
+
+def test_a_partition_that_nobody_ever_claimed_tells_at_once_and_ends_nothing():
+    owner = started(MemoryStore(), ends={"bought": 2})
+    owner.read("bought", [told(0, b"a", 3)], 1)
+    owner.commit()
+    messages = [decode(m.topic, m.key, m.value) for m in owner.take(100)]
+    assert [type(each) for each in messages] == [Sent]
 
 
 def test_an_empty_store_is_refused_where_a_claim_exists_unless_the_operator_says_so():

@@ -163,6 +163,7 @@ def test_every_answer_says_how_fresh_it_is(client):
             "lag": 0,
             "newest_ms": 1_700_000_000_000,
             "heard_ms": 1_700_000_000_000,
+            "generation": "live",
         }
 
 

@@ -116,6 +116,7 @@ def test_a_replica_whose_model_left_its_gpu_is_ready_and_says_that_it_is_degrade
     class Here:
         caught_up = asyncio.Event()
         replica = type("R", (), {"offsets": {}})()
+        generation = "live"
 
     class Fallen:
         loaded = is_degraded = True

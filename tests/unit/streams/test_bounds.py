@@ -1,0 +1,57 @@
+"""A stretch of a partition is read as if nothing stood before or behind it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.bounds import Stretch, check_offset
+from streams.fetch import Span
+from streams.owner import Owner
+from streams.ports import Record
+from tests.unit.streams.test_owner import Counting
+from topology.store.memory import MemoryStore
+
+
+def spans(sizes: list[int], gaps: list[int]) -> list[Span]:
+    """Spans that follow each other; a gap stands at the end of each, as compaction leaves it."""
+    found, at = [], 0
+    for size, gap in zip(sizes, gaps, strict=False):
+        records = [Record(at + place, 0, b"k", b"v") for place in range(size)]
+        found.append(Span(at, at + size + gap, records, 1))
+        at += size + gap
+    return found
+
+
+@given(
+    st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 3), min_size=8), st.integers()
+)
+def test_what_is_read_ends_where_it_was_told_to_and_leaves_no_hole(sizes, gaps, end):
+    whole = spans(sizes, gaps)
+    last = whole[-1].next if whole else 0
+    end = end % (last + 3)
+    stretch = Stretch(ends={"events": {0: end}})
+    read = [cut for span in whole if (cut := stretch.clip("events", 0, span)) is not None]
+    offsets = [record.offset for span in read for record in span.records]
+    assert offsets == [r.offset for span in whole for r in span.records if r.offset < end]
+    at = 0
+    for span in read:
+        assert span.start == at
+        at = span.next
+    assert at == min(end, last)
+    assert stretch.within("events", 0, last) == min(end, last)
+    assert all(stretch.clip("events", 1, span) == span for span in whole)
+    assert all(stretch.clip("catalog", 0, span) == span for span in whole)
+
+
+def owner() -> Owner:
+    return Owner("shoppers", 0, MemoryStore(), Counting, {"searched": 1}, graph="graph/1")
+
+
+def test_an_owner_begins_where_it_was_told_to_unless_it_has_read_already():
+    fresh = owner()
+    check_offset(fresh, "events", (3, 90), 40)
+    assert fresh.next_offset("events") == 40
+    check_offset(fresh, "events", (3, 90), 10)
+    assert fresh.next_offset("events") == 40
+    late = owner()
+    check_offset(late, "events", (50, 90), 40)
+    assert late.next_offset("events") == 50, "Kafka has deleted the first of them"
