@@ -14,7 +14,6 @@ from streams.erasures import TOPIC, Done, Erasure, erasure_record, read_record
 from streams.errors import BrokerError
 from streams.producer import Producer
 from streams.settings import Settings
-from streams.topics import Names
 
 _TURN_MS = 500
 

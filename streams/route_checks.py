@@ -11,7 +11,7 @@ from streams.control import Control
 from streams.errors import TopicError
 from streams.producer import Producer
 from streams.settings import Settings
-from streams.topics import ActualTopic, Names, recreated
+from streams.topics import ActualTopic, recreated
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from streams import connection
 from streams.errors import BrokerError
 from streams.settings import Settings
 from streams.tidy import Tidy
-from streams.topics import Names
 from streams.totals import CODES
 
 TOPICS = tuple(CODES)

@@ -29,10 +29,10 @@ GRAPH: Final = "graph"
 _READ: Final = (*GRAPH_TABLES, "held", "meta")
 
 
-def open_graph_partitions(
+def fetched_graph_partitions(
     settings: Settings, checkpoint: str, *, note: Callable[[str], None] = lambda line: None
-) -> list[RocksStore]:
-    """GRAPH's partitions of a checkpoint, by number, read only; the caller closes them.
+) -> list[Path]:
+    """Folders of GRAPH's partitions of a checkpoint, by number.
 
     They are fetched once and kept in `data_dir`, in a folder named by the checkpoint; whoever does
     not need it any more removes it.
@@ -54,10 +54,21 @@ def open_graph_partitions(
             note(f"fetching {manifest.stage}/{manifest.partition}: {manifest.size:,} bytes ...")
             fetch(place, manifest, target)
             open_store(target, SPECS[GRAPH].all_tables).close()  # brings an older layout up
+    return [folder / str(manifest.partition) for manifest in found]
+
+
+def open_graph_partitions(
+    settings: Settings, checkpoint: str, *, note: Callable[[str], None] = lambda line: None
+) -> list[RocksStore]:
+    """The same, opened to be read; the caller closes them.
+
+    Raises:
+        CheckpointError: see `fetched_graph_partitions`.
+    """
     stores: list[RocksStore] = []
     try:
-        for manifest in found:
-            stores.append(RocksStore(folder / str(manifest.partition), _READ, read_only=True))
+        for folder in fetched_graph_partitions(settings, checkpoint, note=note):
+            stores.append(RocksStore(folder, _READ, read_only=True))
     except BaseException:
         for store in stores:
             store.close()

@@ -30,7 +30,6 @@ from streams.control import TOPIC, CheckpointOrder, checkpoint_record
 from streams.errors import CheckpointError, StateError
 from streams.producer import Producer
 from streams.settings import Settings
-from streams.topics import Names
 
 checkpoint = group("Checkpoints: copies of what the partitions keep, at checkpoint_url.")
 

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from streams import generation_log, graph_diff
 from streams import swap as swapping
+from streams.checkpoint.travel import fetched_graph_partitions
 from streams.cli.query import Status
 from streams.cli.setup import address_of
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
@@ -51,6 +52,9 @@ class Listed(msgspec.Struct):
     changes: dict[str, object]
     made: str
     facts: dict[str, dict[str, int]]
+
+
+_CHECKPOINT = "checkpoint:"
 
 
 class Graphs(msgspec.Struct, frozen=True):
@@ -123,7 +127,9 @@ def _stretch(each: Listed) -> str:
 @graph.command("diff")
 @told
 def graph_diff_(
-    a: Annotated[str, typer.Argument(metavar="A", help=f"A generation, {LIVE}, or a folder.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help=f"A generation, {LIVE}, checkpoint:ID, or a folder.")
+    ],
     b: Annotated[str, typer.Argument(metavar="B", help="The same.")],
     relation: Annotated[str, typer.Option(help="Of this relation alone.")] = "",
     status: Annotated[Status, typer.Option(help="Facts that have it in A or in B.")] = Status.all,
@@ -178,7 +184,7 @@ def rows_of(places: tuple[Path, ...]) -> Iterator[_Rows]:
 def _graphs(found: Settings, a: str, b: str) -> tuple[Graphs, Graphs, bool]:
     """Both graphs, and whether shoppers were ever erased."""
     known, erased = None, False
-    if not (Path(a).is_dir() and Path(b).is_dir()):
+    if not all(Path(each).is_dir() or each.startswith(_CHECKPOINT) for each in (a, b)):
         base = generation_log.of_base(found.with_(kafka=address_of(found)))
         known = asyncio.run(generation_log.read(base))
         erased = asyncio.run(_has_erasures(base))
@@ -187,6 +193,9 @@ def _graphs(found: Settings, a: str, b: str) -> tuple[Graphs, Graphs, bool]:
 
 
 def _graph(found: Settings, known: Generations | None, word: str) -> Graphs:
+    if word.startswith(_CHECKPOINT):
+        fetched = fetched_graph_partitions(found, word.removeprefix(_CHECKPOINT), note=note)
+        return Graphs(tuple(fetched), None)
     if known is None or (known.get(word) is None and Path(word).is_dir()):
         return Graphs(_numbered(Path(word)), None)
     own = settings_of(found, known.find(word))

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from streams import demo
 from streams.checkpoint.travel import open_graph_partitions
 from streams.cli import checkpoint as checkpoint_cli
+from streams.cli import generations as generations_cli
 from streams.cli import query as query_cli
 from streams.cli.state import digested
 from streams.inbox import Inbox
@@ -57,7 +58,7 @@ def run(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     records = sample_records(folder / "sample", PLAN, Random(5))
     half = len(records) * 2 // 3
     with pytest.MonkeyPatch.context() as patch, Stages(settings) as stages:
-        for module in (checkpoint_cli, query_cli):
+        for module in (checkpoint_cli, generations_cli, query_cli):
             patch.setattr(module, "settings", lambda: settings)
         play(settings, records[:half])
         then = rest(settings, stages)
@@ -136,6 +137,11 @@ def test_a_checkpoint_is_asked_as_the_graph_of_then(run: Run):
     node = json.loads(command(query_cli.query, "node", fact["head"], "--at", "latest", "--json"))
     first, last = run.made["created_ms"]  # type: ignore[misc]
     assert first <= node["as_of"]["newest_ms"] <= last
+    since = ("diff", f"checkpoint:{made}", str(run.settings.data_dir / run.settings.prefix))
+    differs = json.loads(command(generations_cli.graph, *since, "--json"))
+    assert differs["differ"] > 0
+    same = ("diff", f"checkpoint:{made}", "checkpoint:latest", "--json")
+    assert json.loads(command(generations_cli.graph, *same))["differ"] == 0
     refused = command(query_cli.query, "node", fact["head"], "--at", "yesterday", code=2)
     assert "cartograph checkpoint list" in refused
 
