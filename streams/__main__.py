@@ -1,9 +1,11 @@
 """The command `cartograph`."""
 
+import os
+
 import typer
 
 from streams.cli import backfill as backfill
-from streams.cli import model, query, run, sample, serve, setup, state
+from streams.cli import model, query, run, sample, serve, setup, state, token
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
 from streams.cli.demo import demo
@@ -19,6 +21,7 @@ app.command()(run.worker)
 app.command()(run.play)
 app.command()(serve.serve)
 app.add_typer(query.query, name="query")
+app.add_typer(token.token, name="token")
 app.add_typer(state.state, name="state")
 app.add_typer(setup.broker, name="broker")
 app.add_typer(setup.topics, name="topics")
@@ -31,6 +34,7 @@ app.add_typer(model.model, name="model")
 
 def main() -> None:
     """Entry point of the console script."""
+    os.umask(0o077)  # stores, logs and locks hold what shoppers did: for their owner alone
     app()
 
 

@@ -13,8 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.serve import answers, lookup, metrics, problems
 from streams.serve.answers import REF, Alive, BatchAnswer, BatchQuestion, Wanted, schemas
+from streams.serve.guard import Gate, Guarded
 from streams.serve.intents import QueryReader, QueryTagger, intents_answer
-from streams.serve.problems import ProblemError, bad_request
+from streams.serve.limits import MAX_BODY_BYTES, too_large
+from streams.serve.problems import bad_request
 from streams.serve.reader import Reader, Readiness
 from topology.errors import BadNodeError
 from topology.facts import parse_node
@@ -22,7 +24,9 @@ from topology.ontology import Ontology
 
 MAX_LIMIT = 1_000
 MAX_QUERIES = 100
-MAX_BODY_BYTES = 1 << 20
+MAX_BATCH_INTENTS = 10_000
+"""Queries times limit of a batch: an answer of some 10 MB at most."""
+
 _TITLE = "Cartograph"
 _ABOUT = (
     "A product knowledge graph, built as a stream. Only accepted facts are served unless `status` "
@@ -50,6 +54,7 @@ def build_api(
     *,
     about: Alive | None = None,
     version: str = "0",
+    gate: Gate | None = None,
 ) -> FastAPI:
     """The API over one graph.
 
@@ -60,10 +65,13 @@ def build_api(
         ready: what /readyz answers.
         about: what /livez answers, so that others can tell that it is this process.
         version: of the program.
+        gate: who may ask; None: whoever calls the app, as tests do.
     """
     api = FastAPI(title=_TITLE, version=version, description=_ABOUT, docs_url=None, redoc_url=None)
     problems.add_handlers(api)
-    api.add_middleware(_Measured)
+    if gate is not None:
+        api.add_middleware(Guarded, gate=gate)
+    api.add_middleware(_Measured)  # the last added is outermost: what is refused is counted too
     metrics.describe_build(version)
     _add_nodes(api, reader, ontology)
     _add_facts(api, reader, ontology)
@@ -183,11 +191,7 @@ async def _batch_question(request: Request) -> BatchQuestion:
     async for part in request.stream():
         data += part
         if len(data) > MAX_BODY_BYTES:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too-large",
-                f"a body has at most {MAX_BODY_BYTES:,} bytes: ask in several batches",
-            )
+            raise too_large()
     try:
         question = msgspec.json.decode(data, type=BatchQuestion)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -198,6 +202,12 @@ async def _batch_question(request: Request) -> BatchQuestion:
         raise bad_request(
             "bad-body",
             f"a batch has 1 to {MAX_QUERIES} queries and a limit of 1 to {MAX_LIMIT}: ask in "
+            "several batches",
+        )
+    if len(question.queries) * question.limit > MAX_BATCH_INTENTS:
+        raise bad_request(
+            "bad-body",
+            f"queries times limit is at most {MAX_BATCH_INTENTS:,}: lower the limit, or ask in "
             "several batches",
         )
     return question

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,10 @@ from streams.errors import SettingsError
 from streams.serve import metrics, running
 from streams.serve.answers import Alive
 from streams.serve.api import build_api
+from streams.serve.auth import is_loopback
 from streams.serve.follow import Follower
+from streams.serve.guard import Gate
+from streams.serve.patience import MAX_CONNECTIONS, MAX_HEAD_BYTES, ImpatientProtocol
 from streams.serve.reader import Readiness
 from streams.serve.replica import Counts
 from streams.settings import Settings
@@ -133,6 +137,7 @@ async def serve(
         tagger = LoadingTagger(lambda: load_tagger(settings))
         to_close.callback(tagger.close)
         about = Alive(settings.graph, os.getpid())
+        own = secrets.token_urlsafe(32)
         api = build_api(
             follower,
             tagger,
@@ -140,9 +145,10 @@ async def serve(
             lambda: readiness(follower, tagger, outdated=status.outdated(settings)),
             about=about,
             version=metadata.version("cartograph"),
+            gate=Gate(settings, own=own),
         )
         host, port = listener.getsockname()[:2]
-        at = running.Running(about.pid, host, port, about.graph)
+        at = running.Running(about.pid, host, port, about.graph, own)
         running.announce(settings, at)
         to_close.callback(running.withdraw, settings)
         await _run(follower, tagger, _server(api), listener, lambda: on_answering(at), on_ready)
@@ -224,6 +230,11 @@ def _server(api: Any) -> uvicorn.Server:
         log_config=None,
         access_log=False,  # a line a request would hold queries
         server_header=False,
+        http=ImpatientProtocol,
+        ws="none",
+        proxy_headers=False,  # who asks is the other end of the connection, whatever a header says
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_S,
     )
@@ -237,6 +248,7 @@ def _listen(settings: Settings) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+        _check_mode(settings, str(address[0]))
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -253,6 +265,16 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def _check_mode(settings: Settings, address: str) -> None:
+    """Refuse to answer anybody who reaches an address that other machines reach."""
+    if settings.api_mode == "none" and not is_loopback(address):
+        raise SettingsError(
+            f"{settings.http_host} can be reached from other machines, and api_mode none asks "
+            "nobody who they are: set CARTOGRAPH_API_MODE=token (`cartograph token` makes them) "
+            "or proxy-header, or listen on 127.0.0.1"
+        )
 
 
 def _count(counts: Counts) -> None:

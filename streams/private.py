@@ -1,0 +1,19 @@
+"""Files and folders for their owner alone, from the moment they are made on."""
+
+import os
+from pathlib import Path
+
+
+def write(file: Path, content: bytes) -> None:
+    """Write a new file, or replace one, that nobody else may read or write (mode 0600)."""
+    file.unlink(missing_ok=True)  # what stands there may be of another mode, or a link
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+
+
+def folder(path: Path) -> Path:
+    """Make a folder that nobody else may enter (mode 0700); one that is there stays as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
