@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streams.broker import handshake
 from streams.connection import options
-from streams.errors import BrokerError
 from streams.settings import Settings
 
 
@@ -73,7 +73,7 @@ async def lags(settings: Settings, inputs: Mapping[str, Iterable[str]]) -> list[
                     )
                 )
     except (KafkaError, OSError) as error:
-        raise BrokerError(f"no Kafka answers at {settings.kafka} ({error})") from error
+        raise await handshake.why(settings.kafka, options(settings), error) from error
     finally:
         await consumer.stop()
         await admin.close()
