@@ -64,8 +64,10 @@ class Run(Protocol):
     async def stop(self) -> None: ...
 
 
-async def check_topics(settings: Settings, names: Iterable[str]) -> dict[str, ActualTopic]:
-    """The graph's own topics of these logical names, as they are.
+async def check_topics(
+    settings: Settings, names: Iterable[str], group: str
+) -> dict[str, ActualTopic]:
+    """The graph's own topics of these logical names, as they are, if `group` may be read as.
 
     Raises:
         BrokerError: no broker answers.
@@ -86,6 +88,7 @@ async def check_topics(settings: Settings, names: Iterable[str]) -> dict[str, Ac
     blocking = [each for each in differences(planned, found) if each.blocking]
     if blocking:
         raise TopicError("; ".join(f"{each.topic} {each.words}" for each in blocking))
+    await admin.check_group(settings.kafka, group, options=connection.options(settings))
     return found
 
 
@@ -144,7 +147,9 @@ class StageRun:
         """
         settings, spec = self.settings, self.spec
         topics = await check_topics(
-            settings, {*spec.inputs, *spec.outputs, "control", "dead-letters"}
+            settings,
+            {*spec.inputs, *spec.outputs, "control", "dead-letters"},
+            settings.group(spec.name),
         )
         options = connection.options(settings)
         worker = f"{spec.name}-{self.slot}"

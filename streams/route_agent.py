@@ -262,7 +262,7 @@ class RouteRun:
             )
         instance = agents.member_id(settings, f"{NAME}-{self.slot}")
         route = Route(route_settings(settings, instance))
-        await check_topics(settings, ("events", "catalog", "dead-letters"))
+        await check_topics(settings, ("events", "catalog", "dead-letters"), settings.group(NAME))
         partitions = await _check_sources(settings)
         names = Names(settings.prefix)
         producer = Producer(settings.kafka, names, connection.options(settings))

@@ -8,7 +8,13 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    for_code,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.broker import handshake
@@ -89,6 +95,27 @@ async def describe(
         return await _describe(admin, list(names))
 
 
+async def check_group(
+    address: str, group: str, *, options: Mapping[str, Any] | None = None
+) -> None:
+    """Make sure that this user may read as this consumer group: a client would wait for ever.
+
+    Raises:
+        BrokerError: no broker answers there.
+        TopicError: it may not.
+    """
+    async with _admin(address, options) as admin:
+        try:
+            await admin.list_consumer_group_offsets(group)
+        except GroupAuthorizationFailedError as error:
+            raise TopicError(
+                f"this user may not read as the consumer group {group}: give it the rights that "
+                "`cartograph topics rights` lists"
+            ) from error
+        except GroupCoordinatorNotAvailableError:
+            pass  # of the first group that a new Kafka ever sees
+
+
 @contextlib.asynccontextmanager
 async def _admin(
     address: str, options: Mapping[str, Any] | None
@@ -162,7 +189,7 @@ async def _partitions(
         if topic["error_code"] == _NOT_ALLOWED:
             raise TopicError(
                 f"this user may not look at {topic['topic']}: give it the rights that "
-                "deploy/RUNBOOK.md lists (Kafka with TLS and passwords)"
+                "`cartograph topics rights` lists"
             )
         if topic["error_code"] == _UNKNOWN_TOPIC or not partitions:
             continue

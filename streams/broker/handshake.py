@@ -5,12 +5,13 @@ certificate has expired or the port speaks another protocol. What no retry mends
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
@@ -22,7 +23,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.errors import BrokerError, CartographError, SettingsError
 
-_TIMEOUT_MS = 5_000
+_TIMEOUT_MS, _GOODBYE_S = 5_000, 1.0
 _EXPIRED, _NOT_YET = 10, 9
 _OTHER_NAME = (62, 64)
 """X509_V_ERR_CERT_HAS_EXPIRED, ..._NOT_YET_VALID, ..._HOSTNAME_MISMATCH, ..._IP_ADDRESS_MISMATCH.
@@ -76,14 +77,13 @@ async def _ask(place: str, options: Mapping[str, Any]) -> CartographError | None
             # A listener with SASL answers the first question of anybody, and no second one.
             await connection.send(MetadataRequest([]))
         finally:
-            connection.close()
+            await _hang_up(connection)
     except (KafkaError, OSError, TimeoutError, ValueError) as error:
         reason = _reason(error, options) or await _other_protocol(host, port, error, options)
         if reason:
             return SettingsError(f"Kafka at {place} refuses this connection: {reason}")
-        return BrokerError(
-            f"no Kafka answers at {place} ({type(error).__name__}: {error}): {_hint(error, options)}"
-        )
+        said = f"no Kafka answers at {place} ({type(error).__name__}: {error})"
+        return BrokerError(f"{said}: {_hint(error, options)}")
     return None
 
 
@@ -131,7 +131,7 @@ async def _speaks(host: str, port: int, protocol: str) -> bool:
         try:
             await connection.send(MetadataRequest([]))
         finally:
-            connection.close()
+            await _hang_up(connection)
     except (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError):
         return True
     except (KafkaError, OSError, TimeoutError):
@@ -146,7 +146,15 @@ async def _speaks_tls(host: str, port: int) -> bool:
     except (OSError, TimeoutError):
         return False
     writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
     return True
+
+
+async def _hang_up(connection: AIOKafkaConnection) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_S):
+            await connection.close()
 
 
 def _any_certificate() -> ssl.SSLContext:

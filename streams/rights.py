@@ -1,0 +1,80 @@
+"""The least rights on Kafka that each part needs, for a cluster that gives rights by name. Pure."""
+
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+from streams.registry import ROUTE, SPECS
+from streams.settings import STAGES, Settings
+from streams.topics import TOPICS
+
+Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"]
+SERVE: Final = "serve"
+SETUP: Final = "topics apply"
+SHOP: Final = "play"
+PARTS: Final = (*STAGES, SERVE, SETUP, SHOP)
+
+
+class Right(NamedTuple):
+    """One line of an access control list that allows something.
+
+    Attributes:
+        part: who needs it: a stage, or a command.
+        kind: what it is a right to.
+        name: of the topic or group, in full.
+        operation: as Kafka calls it. READ and WRITE bring DESCRIBE.
+    """
+
+    part: str
+    kind: Literal["topic", "group"]
+    name: str
+    operation: Operation
+
+
+def rights(settings: Settings) -> list[Right]:
+    """What each part needs and no more, in the order of `PARTS`.
+
+    Parts may share a user, which then needs the rights of all of them. IDEMPOTENT_WRITE on the
+    cluster is needed besides by brokers before Kafka 3.0 (KIP-679).
+    """
+    found = _route(settings)
+    for stage in STAGES:
+        if stage != ROUTE:
+            found += _stage(settings, stage)
+    for operation in ("READ", "DESCRIBE_CONFIGS"):
+        found += _topics(settings, SERVE, ["facts"], operation)
+    for operation in ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"):
+        found += _topics(settings, SETUP, [topic.name for topic in TOPICS], operation)
+    return found + [Right(SHOP, "topic", name, "WRITE") for name in settings.sources]
+
+
+def _route(settings: Settings) -> list[Right]:
+    own = ("events", "catalog", "dead-letters")
+    found = [Right(ROUTE, "group", settings.group(ROUTE), "READ")]
+    for name in settings.sources:
+        found += [
+            Right(ROUTE, "topic", name, "READ"),
+            Right(ROUTE, "topic", name, "DESCRIBE_CONFIGS"),
+        ]
+    return (
+        found
+        + _topics(settings, ROUTE, own, "WRITE")
+        + _topics(settings, ROUTE, own, "DESCRIBE_CONFIGS")
+    )
+
+
+def _stage(settings: Settings, stage: str) -> list[Right]:
+    spec = SPECS[stage]
+    read = dict.fromkeys((*spec.inputs, "control"))
+    written = dict.fromkeys((*spec.outputs, "control", "dead-letters"))
+    return [
+        Right(stage, "group", settings.group(stage), "READ"),
+        *_topics(settings, stage, read, "READ"),
+        *_topics(settings, stage, written, "WRITE"),
+        *_topics(settings, stage, {**read, **written}, "DESCRIBE_CONFIGS"),
+    ]
+
+
+def _topics(
+    settings: Settings, part: str, names: Iterable[str], operation: Operation
+) -> list[Right]:
+    return [Right(part, "topic", settings.topic(name), operation) for name in names]
