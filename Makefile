@@ -6,6 +6,7 @@ LOCKS := deploy/requirements
 PYTEST := $(BIN)/python -m pytest
 SOURCES := streams models_onnx topology tests deploy
 N ?= 100000
+EXAMPLES ?= 300
 DATA ?= ../shared/data
 WORDNET ?= /usr/share/wordnet
 BUNDLES := models_onnx/bundles
@@ -13,7 +14,7 @@ TRAINED := .cartograph/train
 SMOKE := .cartograph/smoke
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check unit simulate locks clean \
+.PHONY: schemathesis fuzz audit help setup setup-dev demo test check unit simulate locks clean \
 	bench bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging train train-smoke \
 	test-train gpu-models gpu-check deploy-check deploy-topics
 
@@ -62,6 +63,9 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
+
+schemathesis: $(VENV)/.dev ## ask the read API, in every mode, all that its OpenAPI file allows and does not (EXAMPLES=300)
+	$(BIN)/python -m tests.api.schemathesis_run --examples $(EXAMPLES)
 
 bench: bench-ingest bench-pipeline bench-upsert bench-memory bench-tagging ## all benchmarks, each a table and .cartograph/bench/NAME.json
 bench-ingest: $(VENV)/.dev ## SHOPPERS and ROUTE beside Quix Streams, Bytewax and stock Faust (in .venv-bench)

@@ -65,9 +65,14 @@ class Run(Protocol):
 
 
 async def check_topics(
-    settings: Settings, names: Iterable[str], group: str
+    settings: Settings, names: Iterable[str], group: str = ""
 ) -> dict[str, ActualTopic]:
-    """The graph's own topics of these logical names, as they are, if `group` may be read as.
+    """The graph's own topics of these logical names, as they are.
+
+    Args:
+        settings: with the address of Kafka.
+        names: logical ones.
+        group: the consumer group that will read; empty: none.
 
     Raises:
         BrokerError: no broker answers.
@@ -88,7 +93,8 @@ async def check_topics(
     blocking = [each for each in differences(planned, found) if each.blocking]
     if blocking:
         raise TopicError("; ".join(f"{each.topic} {each.words}" for each in blocking))
-    await admin.check_group(settings.kafka, group, options=connection.options(settings))
+    if group:
+        await admin.check_group(settings.kafka, group, options=connection.options(settings))
     return found
 
 

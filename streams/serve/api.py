@@ -12,7 +12,18 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.serve import answers, lookup, metrics, problems
-from streams.serve.answers import REF, Alive, BatchAnswer, BatchQuestion, Wanted, schemas
+from streams.serve.answers import (
+    MAX_LIMIT,
+    MAX_QUERIES,
+    MAX_QUERY,
+    REF,
+    Alive,
+    BatchAnswer,
+    BatchQuestion,
+    Wanted,
+    schemas,
+)
+from streams.serve.auth import OPEN
 from streams.serve.guard import Gate, Guarded
 from streams.serve.intents import QueryReader, QueryTagger, intents_answer
 from streams.serve.limits import MAX_BODY_BYTES, too_large
@@ -22,8 +33,6 @@ from topology.errors import BadNodeError
 from topology.facts import parse_node
 from topology.ontology import Ontology
 
-MAX_LIMIT = 1_000
-MAX_QUERIES = 100
 MAX_BATCH_INTENTS = 10_000
 """Queries times limit of a batch: an answer of some 10 MB at most."""
 
@@ -37,7 +46,13 @@ _ABOUT = (
 _R = TypeVar("_R", bound=msgspec.Struct)
 Ready = Callable[[], Readiness]
 NodeId = Annotated[str, Path(description="A node id: value:color/red, percent-encoded.")]
-FactId = Annotated[str, Path(description="A fact id: 32 hex digits.")]
+FactId = Annotated[
+    str,
+    Path(
+        description="A fact id: 32 hex digits.",
+        json_schema_extra={"pattern": "^[0-9a-f]{32}$"},  # told alone: what is none is a bad-id
+    ),
+]
 Status = Annotated[Wanted, Query(description="Which facts; held ones are not taken for true.")]
 Relation = Annotated[str, Query(description="Of this relation alone.", max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
@@ -77,7 +92,8 @@ def build_api(
     _add_facts(api, reader, ontology)
     _add_intents(api, reader, ontology, QueryReader(tagger, ontology))
     _add_probes(api, reader, ready, about or Alive("", 0))
-    api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
+    guarded = gate is not None and gate.wants_tokens
+    api.openapi = lambda: _openapi(api, guarded=guarded)  # type: ignore[method-assign]
     return api
 
 
@@ -143,7 +159,9 @@ def _add_facts(api: FastAPI, reader: Reader, ontology: Ontology) -> None:
 def _add_intents(api: FastAPI, reader: Reader, ontology: Ontology, queries: QueryReader) -> None:
     @api.get("/v1/intents", responses=_told(answers.IntentsAnswer))
     async def intents(
-        q: Annotated[str, Query(min_length=1, max_length=1_000, description="What is searched.")],
+        q: Annotated[
+            str, Query(min_length=1, max_length=MAX_QUERY, description="What is searched.")
+        ],
         limit: Limit = 10,
     ) -> Response:
         """What people who ask like this want, also of a query that nobody asked before."""
@@ -196,14 +214,9 @@ async def _batch_question(request: Request) -> BatchQuestion:
         question = msgspec.json.decode(data, type=BatchQuestion)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise bad_request(
-            "bad-body", f'{error}: send {{"queries": ["...", ...], "limit": 10}}'
-        ) from error
-    if not 1 <= len(question.queries) <= MAX_QUERIES or not 1 <= question.limit <= MAX_LIMIT:
-        raise bad_request(
             "bad-body",
-            f"a batch has 1 to {MAX_QUERIES} queries and a limit of 1 to {MAX_LIMIT}: ask in "
-            "several batches",
-        )
+            f'{error}: send {{"queries": ["...", ...], "limit": 10}}, up to {MAX_QUERIES}',
+        ) from error
     if len(question.queries) * question.limit > MAX_BATCH_INTENTS:
         raise bad_request(
             "bad-body",
@@ -275,14 +288,19 @@ def _told(kind: type[msgspec.Struct]) -> dict[int | str, Any]:
     }
 
 
-def _openapi(api: FastAPI) -> dict[str, Any]:
+def _openapi(api: FastAPI, *, guarded: bool) -> dict[str, Any]:
     if api.openapi_schema is None:
         found = get_openapi(
             title=api.title, version=api.version, description=api.description, routes=api.routes
         )
-        for path in found["paths"].values():
+        for name, path in found["paths"].items():
             for method in path.values():
+                if guarded and name not in OPEN:
+                    method["security"] = [{"bearer": []}]
                 method["responses"].pop("422", None)  # it is one of the 4XX, told as a problem
         found["components"] = {"schemas": dict(schemas())}
+        if guarded:
+            bearer = {"type": "http", "scheme": "bearer"}
+            found["components"]["securitySchemes"] = {"bearer": bearer}
         api.openapi_schema = found
     return api.openapi_schema

@@ -84,6 +84,11 @@ class Gate:
         self._buckets = Buckets(settings.api_rate, settings.api_burst)
         self._clock_s, self._now_ms = clock_s, now_ms
 
+    @property
+    def wants_tokens(self) -> bool:
+        """Whether nobody comes in without one."""
+        return self._mode == "token"
+
     def admit(self, path: str, query: str, headers: Headers, peer: str) -> Identity | None:
         """Who asks; None: it does not matter for this path.
 
