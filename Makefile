@@ -7,6 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 SOURCES := streams models_onnx topology tests deploy
 N ?= 100000
 EXAMPLES ?= 300
+SECONDS ?= 600
 DATA ?= ../shared/data
 WORDNET ?= /usr/share/wordnet
 BUNDLES := models_onnx/bundles
@@ -63,6 +64,9 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
+
+fuzz: $(VENV)/.dev ## every decoder for its share of SECONDS=600 (with atheris where it is installed)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 schemathesis: $(VENV)/.dev ## ask the read API, in every mode, all that its OpenAPI file allows and does not (EXAMPLES=300)
 	$(BIN)/python -m tests.api.schemathesis_run --examples $(EXAMPLES)

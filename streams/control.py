@@ -68,6 +68,7 @@ class Claim(NamedTuple):
 
 
 _encode = msgspec.json.Encoder().encode
+_NOT_OURS = (msgspec.MsgspecError, ValueError, RecursionError)
 _decode = msgspec.json.Decoder(ClaimValue).decode
 _decode_backfill = msgspec.json.Decoder(BackfillOrder).decode
 _decode_reload = msgspec.json.Decoder(Reload).decode
@@ -198,10 +199,10 @@ class Control:
         if key is None or value is None:
             return
         if key.startswith(_RELOAD) and told:
-            with contextlib.suppress(msgspec.MsgspecError):  # not one of ours
+            with contextlib.suppress(*_NOT_OURS):
                 self.on_reload(_decode_reload(value))
         if key == _BACKFILL:
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(*_NOT_OURS):
                 self.on_backfill(_decode_backfill(value))
         if not key.startswith(_PREFIX):
             return
@@ -209,10 +210,11 @@ class Control:
             claim = _decode(value)
             stage, partition = key.removeprefix(_PREFIX).rsplit(b"/", 1)
             number = int(partition)
-        except (msgspec.MsgspecError, ValueError):
+            told_stage = stage.decode()
+        except _NOT_OURS:
             return  # not one of ours: nothing that a claim could mean
         last, self._last[key] = self._last.get(key), offset
         if claim.token == self._token:
             self._own[offset] = Claim(offset, last)
         elif told:
-            self._on_foreign(stage.decode(), number, offset, claim.worker)
+            self._on_foreign(told_stage, number, offset, claim.worker)

@@ -85,7 +85,7 @@ class Number:
             raise NotAllowed("not a number")
         try:
             number = float(told)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise NotAllowed("not a number") from None
         if not self._low <= number <= self._high:
             raise NotAllowed

@@ -124,7 +124,7 @@ def decode(topic: str, key: bytes, value: bytes) -> Sent | Marker:
             kind, version, floor = _MARKER.unpack(value)
             if kind == MARKER:
                 return Marker(sender, incarnation, version, floor)
-    except (struct.error, msgspec.MsgspecError) as error:
+    except (struct.error, msgspec.MsgspecError, RecursionError) as error:
         raise BadMessageError(f"{topic}: {error}") from error
     raise BadMessageError(f"{topic}: neither a total nor a marker")
 

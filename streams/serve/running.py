@@ -146,7 +146,7 @@ def _get(running: Running, url: str, timeout_s: float) -> tuple[int, bytes]:
 def _read(file: Path) -> Running | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Running)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
