@@ -165,9 +165,11 @@ _IMPERIAL: Final = {"mm": "in", "g": "oz", "ml": "fl oz"}
 def count_of(text: str) -> int | None:
     """How many a normalised text says: "pack of 6", "6 pcs", "6 pc(s)", "x6", "6"; None if none."""
     text = text.replace("(s)", "s")
+    if len(text) > _LONGEST:
+        return None
     if text in _COUNT_WORDS:
         return _COUNT_WORDS[text]
     for pattern in _COUNTS:
-        if found := pattern.fullmatch(text[: _LONGEST + 1]):
+        if found := pattern.fullmatch(text):
             return int(found["count"])
     return None
