@@ -65,6 +65,9 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute,
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
 
+audit: $(VENV)/.dev ## locks, licences, withdrawn packages, known vulnerabilities (needs an index, and pip-audit)
+	$(BIN)/python -m tests.deploy.audit
+
 fuzz: $(VENV)/.dev ## every decoder for its share of SECONDS=600 (with atheris where it is installed)
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
