@@ -1,4 +1,4 @@
-"""Files and folders for their owner alone, from the moment they are made on."""
+"""Files for their owner alone, from the moment they are made on."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,3 @@ def write(file: Path, content: bytes) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as opened:
         opened.write(content)
-
-
-def folder(path: Path) -> Path:
-    """Make a folder that nobody else may enter (mode 0700); one that is there stays as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=0o700, exist_ok=True)
-    return path
