@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from streams.registry import ROUTE, SPECS
+from streams.registry import SPECS
+from streams.route_agent import NAME as ROUTE
 from streams.settings import STAGES, Settings
 from streams.topics import TOPICS
 
@@ -40,10 +41,9 @@ def rights(settings: Settings) -> list[Right]:
     for stage in STAGES:
         if stage != ROUTE:
             found += _stage(settings, stage)
-    for operation in ("READ", "DESCRIBE_CONFIGS"):
-        found += _topics(settings, SERVE, ["facts"], operation)
-    for operation in ("CREATE", "DESCRIBE", "DESCRIBE_CONFIGS"):
-        found += _topics(settings, SETUP, [topic.name for topic in TOPICS], operation)
+    every = [topic.name for topic in TOPICS]
+    found += _topics(settings, SERVE, ["facts"], "READ", "DESCRIBE_CONFIGS")
+    found += _topics(settings, SETUP, every, "CREATE", "DESCRIBE", "DESCRIBE_CONFIGS")
     return found + [Right(SHOP, "topic", name, "WRITE") for name in settings.sources]
 
 
@@ -55,11 +55,7 @@ def _route(settings: Settings) -> list[Right]:
             Right(ROUTE, "topic", name, "READ"),
             Right(ROUTE, "topic", name, "DESCRIBE_CONFIGS"),
         ]
-    return (
-        found
-        + _topics(settings, ROUTE, own, "WRITE")
-        + _topics(settings, ROUTE, own, "DESCRIBE_CONFIGS")
-    )
+    return found + _topics(settings, ROUTE, own, "WRITE", "DESCRIBE_CONFIGS")
 
 
 def _stage(settings: Settings, stage: str) -> list[Right]:
@@ -75,6 +71,11 @@ def _stage(settings: Settings, stage: str) -> list[Right]:
 
 
 def _topics(
-    settings: Settings, part: str, names: Iterable[str], operation: Operation
+    settings: Settings, part: str, names: Iterable[str], *operations: Operation
 ) -> list[Right]:
-    return [Right(part, "topic", settings.topic(name), operation) for name in names]
+    listed = list(names)
+    return [
+        Right(part, "topic", settings.topic(name), operation)
+        for operation in operations
+        for name in listed
+    ]

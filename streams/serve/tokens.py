@@ -178,7 +178,7 @@ class Checker:
     def _refresh(self) -> None:
         try:
             found = self._file.stat()
-            seen = (found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode)
+            seen: tuple[int, ...] = (found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode)
         except OSError:
             seen = ()
         if seen != self._seen:
