@@ -207,7 +207,11 @@ def _type_lines(
 
 
 def _above(category: str, parents: Mapping[str, str]) -> Iterator[str]:
+    left = len(parents)
     while (category := parents.get(category, "")) != "":
+        if left == 0:
+            raise OntologyError(f"category {category} is above itself: {_HINT}")
+        left -= 1
         yield category
 
 

@@ -84,6 +84,7 @@ def number_of(text: str) -> Fraction | None:
     A comma before exactly three digits separates thousands, any other stands for a point.
     A longer text than 40 characters is no number.
     """
+    text = " ".join(text.split())
     if len(text) > _LONGEST or not re.fullmatch(_NUMBER, text):
         return None
     whole, _, part = text.rpartition(" ")
