@@ -6,6 +6,8 @@ LOCKS := deploy/requirements
 PYTEST := $(BIN)/python -m pytest
 SOURCES := streams models_onnx topology tests deploy
 N ?= 100000
+EXAMPLES ?= 300
+SECONDS ?= 600
 DATA ?= ../shared/data
 WORDNET ?= /usr/share/wordnet
 BUNDLES := models_onnx/bundles
@@ -68,6 +70,15 @@ test-s3: $(VENV)/.dev ## checkpoints against a second S3 server, built from the 
 
 simulate: $(VENV)/.dev ## N random schedules of faults through the real stages (N=100000)
 	$(BIN)/python -m tests.simulation --schedules $(N)
+
+audit: $(VENV)/.dev ## locks, licences, withdrawn packages, known vulnerabilities (needs an index, and pip-audit)
+	$(BIN)/python -m tests.deploy.audit
+
+fuzz: $(VENV)/.dev ## every decoder for its share of SECONDS=600 (with atheris where it is installed)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+schemathesis: $(VENV)/.dev ## ask the read API, in every mode, all that its OpenAPI file allows and does not (EXAMPLES=300)
+	$(BIN)/python -m tests.api.schemathesis_run --examples $(EXAMPLES)
 
 soak: $(VENV)/.dev ## all faults, long: kills, outages, full disks, slow models; a table and .cartograph/soak (hours; SOAK="--kills 10")
 	$(BIN)/python -m tests.faults.soak $(SOAK)

@@ -142,7 +142,7 @@ def read_manifest(folder: Path) -> Manifest:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"no bundle in {folder}: {MANIFEST_FILE} is missing") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read ({error}); fetch the bundle again") from error
     if table.get("schema") != SCHEMA:
         raise BundleError(

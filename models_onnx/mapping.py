@@ -172,7 +172,7 @@ def parse(name: str, text: str) -> Mapping:
     where = f"mappings/{name}.toml"
     try:
         file = msgspec.convert(tomllib.loads(text), _File)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise DataError(f"{where}: {error}") from error
     rules = tuple(_rule(where, number, entry) for number, entry in enumerate(file.rule, 1))
     named = {rule.to for rule in rules if rule.to} | {*file.join, *file.attributes}

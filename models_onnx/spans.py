@@ -150,5 +150,5 @@ def _decode(data: bytes, answer: type[_Answer]) -> _Answer:
         raise CodecError("cached answer is of another version: drop the answer cache")
     try:
         return msgspec.msgpack.decode(data[1:], type=answer)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(f"cached answer is damaged: drop the answer cache ({error})") from error

@@ -1,5 +1,7 @@
 """The command `cartograph`."""
 
+import os
+
 import typer
 
 from streams.cli import backfill as backfill
@@ -14,6 +16,7 @@ from streams.cli import (
     serve,
     setup,
     state,
+    token,
 )
 from streams.cli import model_train as model_train
 from streams.cli import reload as reload
@@ -40,6 +43,7 @@ app.command()(capacity)
 app.add_typer(query.query, name="query")
 generations.graph.command("quality")(quality.quality)
 app.add_typer(generations.graph, name="graph")
+app.add_typer(token.token, name="token")
 app.add_typer(state.state, name="state")
 app.add_typer(checkpoint.checkpoint, name="checkpoint")
 app.add_typer(setup.broker, name="broker")
@@ -54,6 +58,7 @@ app.add_typer(model.model, name="model")
 
 def main() -> None:
     """Entry point of the console script."""
+    os.umask(0o077)  # stores, logs and locks hold what shoppers did: for their owner alone
     app()
 
 

@@ -102,8 +102,15 @@ class Recovers(Protocol):
     def checkpoint(self) -> CheckpointStatus: ...
 
 
-async def check_topics(settings: Settings, names: Iterable[str]) -> dict[str, ActualTopic]:
+async def check_topics(
+    settings: Settings, names: Iterable[str], group: str = ""
+) -> dict[str, ActualTopic]:
     """The graph's own topics of these logical names, as they are.
+
+    Args:
+        settings: with the address of Kafka.
+        names: logical ones.
+        group: the consumer group that will read; empty: none.
 
     Raises:
         BrokerError: no broker answers.
@@ -124,6 +131,8 @@ async def check_topics(settings: Settings, names: Iterable[str]) -> dict[str, Ac
     blocking = [each for each in differences(planned, found) if each.blocking]
     if blocking:
         raise TopicError("; ".join(f"{each.topic} {each.words}" for each in blocking))
+    if group:
+        await admin.check_group(settings.kafka, group, options=connection.options(settings))
     return found
 
 
@@ -212,7 +221,9 @@ class StageRun:
         """
         settings, spec = self.settings, self.spec
         own = {"control", "dead-letters", *(("erasures",) if spec.forgets else ())}
-        topics = await check_topics(settings, {*spec.inputs, *spec.outputs, *own})
+        topics = await check_topics(
+            settings, {*spec.inputs, *spec.outputs, *own}, settings.group(spec.name)
+        )
         options = connection.options(settings)
         worker = f"{spec.name}-{self.slot}"
         self._producer = Producer(settings.kafka, self._names, options)

@@ -8,6 +8,7 @@ import faust
 from aiokafka.helpers import create_ssl_context
 from faust.types.auth import CredentialsT
 
+from streams.broker import handshake
 from streams.errors import BrokerError, SettingsError
 from streams.settings import Settings
 
@@ -47,10 +48,11 @@ def credentials(settings: Settings) -> CredentialsT | None:
 
 
 async def check_reachable(settings: Settings) -> None:
-    """Wait until one of the brokers takes a connection.
+    """Wait until one of the brokers answers whom it knows.
 
     Raises:
         BrokerError: none does within `REACH_S`, or no address is set.
+        SettingsError: one refuses us, which no waiting mends.
     """
     if not settings.kafka:
         raise BrokerError(
@@ -58,21 +60,10 @@ async def check_reachable(settings: Settings) -> None:
             "`cartograph broker start`"
         )
     deadline = asyncio.get_running_loop().time() + REACH_S
-    while True:
-        for address in settings.kafka.split(","):
-            host, _, port = address.rpartition(":")
-            try:
-                async with asyncio.timeout(2.0):
-                    _, writer = await asyncio.open_connection(host, int(port))
-            except (OSError, TimeoutError):
-                continue
-            writer.close()
-            return
-        if asyncio.get_running_loop().time() > deadline:
-            raise BrokerError(
-                f"no Kafka answers at {settings.kafka}: start one with `cartograph broker start`, "
-                "or set CARTOGRAPH_KAFKA=HOST:PORT"
-            )
+    while (error := await handshake.probe(settings.kafka, options(settings))) is not None:
+        late = asyncio.get_running_loop().time() > deadline
+        if late or isinstance(error, SettingsError):
+            raise error
         await asyncio.sleep(0.2)
 
 

@@ -32,8 +32,8 @@ TOPIC = "control"
 _PREFIX, _RELOAD, _BACKFILL, _CHECKPOINT = b"claim/", b"reload/", b"backfill", b"checkpoint"
 _SOURCE = b"source/"
 _TIMEOUT_S = 30.0
-_NOT_OURS = (msgspec.MsgspecError, ValueError)
-"""What a record of somebody else raises: other JSON, or bytes that are no UTF-8."""
+_NOT_OURS = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What a record of somebody else raises: other JSON, too deep, or bytes that are no UTF-8."""
 
 
 class ClaimValue(msgspec.Struct, frozen=True):
@@ -245,10 +245,11 @@ class Control:
             claim = _decode(value)
             stage, partition = key.removeprefix(_PREFIX).rsplit(b"/", 1)
             number = int(partition)
+            told_stage = stage.decode()
         except _NOT_OURS:
             return  # not one of ours: nothing that a claim could mean
         last, self._last[key] = self._last.get(key), offset
         if claim.token == self._token:
             self._own[offset] = Claim(offset, last)
         elif told:
-            self._on_foreign(stage.decode(), number, offset, claim.worker)
+            self._on_foreign(told_stage, number, offset, claim.worker)

@@ -171,12 +171,12 @@ def _place(name: str, sha256: str) -> int:
 def _letter(record: Record) -> DeadLetter | None:
     try:
         return decode_dead_letter(record.value or b"")
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 
 def _mark(record: Record) -> Mark | None:
     try:
         return decode_mark(record.value or b"")
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None

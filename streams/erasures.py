@@ -80,7 +80,7 @@ def read_record(offset: int, key: bytes | None, value: bytes | None) -> Erasure 
         if key.startswith(_DONE):
             return _done(value)
         erasure = _erasure(value)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise ValueError(f"offset {offset}: no erasure ({error})") from error
     if not erasure.shopper or erasure_record(erasure)[0] != key:
         raise ValueError(f"offset {offset}: the key does not go with the value")

@@ -158,7 +158,7 @@ class Generations:
                 self._found[told.name] = told
             else:
                 return False
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False  # not one of ours
         return True
 

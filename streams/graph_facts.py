@@ -67,7 +67,7 @@ class Verdicts:
 def _read(record: Record) -> Verdict:
     try:
         verdict: Verdict = decode_verdict(record.value or b"")
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from error
     try:
         known_form = len(bytes.fromhex(verdict.fact_id)) == 16

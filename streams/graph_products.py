@@ -226,7 +226,7 @@ def _field(source: str, field: str) -> str:
 def _claimed(payload: bytes) -> Claimed:
     try:
         claimed: Claimed = decode_claimed(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _NO_CLAIM
     return claimed
 
@@ -235,6 +235,6 @@ def _claimed(payload: bytes) -> Claimed:
 def _with(payload: bytes) -> With:
     try:
         told: With = decode_with(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _NO_PARTNER
     return told

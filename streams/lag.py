@@ -8,8 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.bounds import Stretch
+from streams.broker import handshake
 from streams.connection import options
-from streams.errors import BrokerError
 from streams.settings import Settings
 
 
@@ -75,7 +75,7 @@ async def lags(
                     lasts += end - begin
                 found.append(Lag(stage, topic, done, lasts))
     except (KafkaError, OSError) as error:
-        raise BrokerError(f"no Kafka answers at {settings.kafka} ({error})") from error
+        raise await handshake.why(settings.kafka, options(settings), error) from error
     finally:
         await consumer.stop()
         await admin.close()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.broker import handshake
 from streams.connection import options
 from streams.errors import BrokerError, TopicError
 from streams.play import Played, TopicKind, pace
@@ -28,14 +29,14 @@ class Producing:
 
     def __init__(self, settings: Settings, topics: Mapping[TopicKind, str]) -> None:
         self._topics = topics
-        self._address = settings.kafka
+        self._address, self._options = settings.kafka, options(settings)
         self._kafka = AIOKafkaProducer(
             bootstrap_servers=settings.kafka,
             enable_idempotence=True,
             compression_type="lz4",
             max_batch_size=_BATCH_BYTES,
             max_request_size=_REQUEST_BYTES,
-            **options(settings),
+            **self._options,
         )
         self._counts: dict[str, int] = {}
         self.sent: Counter[str] = Counter()
@@ -47,6 +48,8 @@ class Producing:
                 self._counts[topic] = len(await self._kafka.partitions_for(topic))
         except (KafkaError, OSError) as error:
             await self._kafka.stop()
+            if refused := await handshake.probe(self._address, self._options):
+                raise refused from error
             raise BrokerError(
                 f"cannot play to {self._address} ({error}): is Kafka up, and do the topics "
                 f"{', '.join(self._topics.values())} exist?"

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.broker import handshake
 from streams.errors import BrokerError
 from streams.ports import Message
 from streams.source_times import header_of
@@ -29,7 +30,7 @@ class Producer:
     """
 
     def __init__(self, address: str, names: Names, options: Mapping[str, Any]) -> None:
-        self._names = names
+        self._names, self._address, self._options = names, address, options
         self._kafka = AIOKafkaProducer(
             bootstrap_servers=address,
             enable_idempotence=True,
@@ -48,11 +49,12 @@ class Producer:
 
         Raises:
             BrokerError: nobody answers.
+            SettingsError: Kafka refuses us.
         """
         try:
             await self._kafka.start()
         except KafkaError as error:
-            raise BrokerError(f"cannot produce to Kafka ({error}): is it up?") from error
+            raise await handshake.why(self._address, self._options, error) from error
 
     async def stop(self) -> None:
         """Wait for what is under way and disconnect."""

@@ -90,7 +90,7 @@ def meaning_of(payload: bytes) -> Meaning:
     """What an `Asked` payload means; nothing if it is none (a zero, or no sender of ours)."""
     try:
         asked: Asked = decode_asked(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Meaning()
     intents = {(relation.encode(), node.encode()): None for relation, node, _ in asked.intents}
     types = tuple(type_node(slug).encode() for slug in asked.types)

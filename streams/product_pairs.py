@@ -204,6 +204,6 @@ def node_of(product: bytes) -> str:
 def _said(payload: bytes) -> Together:
     try:
         told: Together = decode_together(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Together("", 0)
     return told

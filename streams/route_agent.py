@@ -305,7 +305,7 @@ class RouteRun:
             )
         instance = agents.member_id(settings, f"{NAME}-{self.slot}")
         route = Route(route_settings(settings, instance))
-        await check_topics(settings, ("events", "catalog", "dead-letters"))
+        await check_topics(settings, ("events", "catalog", "dead-letters"), settings.group(NAME))
         sources = await source_topics(settings)
         partitions = [
             TP(name, n) for name, topic in sources.items() for n in range(topic.partitions)

@@ -19,6 +19,7 @@ from streams.settings_rules import (
     Flag,
     Folder,
     Integer,
+    Networks,
     NotAllowed,
     Number,
     Rule,
@@ -74,6 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         dead_letter_ratio, dead_letter_min: the worker stops when this share of its last records
             could not be read, and at least so many.
         http_host, http_port: of the read replica.
+        api_mode: who may ask it: "none" anybody who reaches it, which is then loopback alone;
+            "token" bearers of a token of `api_tokens_file` (None: in `data_dir`); "proxy-header"
+            whom a proxy of the networks `api_proxies` names in `api_user_header`, with the role of
+            `api_role_header` (empty: all are readers), or bearers of a token.
+        api_rate, api_burst: questions a second of each client on average and at once; 0: any.
         metrics_port: of the first worker process, the next ones count up; 0: any free port.
         metrics_host: where workers serve their metrics; anybody who reaches it may read them.
         flush_ms, flush_records: wall time and records after which state is committed and sent.
@@ -137,6 +143,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_min: int = 1_000
     http_host: str = "127.0.0.1"
     http_port: int = 8077
+    api_mode: str = "none"
+    api_tokens_file: Path | None = None
+    api_proxies: tuple[str, ...] = ()
+    api_user_header: str = "x-forwarded-user"
+    api_role_header: str = "x-forwarded-role"
+    api_rate: float = 100.0
+    api_burst: int = 200
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
     flush_ms: int = 200
@@ -200,6 +213,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"checkpoint_every_s is {self.checkpoint_every_s}, but CARTOGRAPH_CHECKPOINT_URL "
                 "does not say where checkpoints are kept"
             )
+        if self.api_mode == "proxy-header" and not self.api_proxies:
+            raise SettingsError(
+                "api_mode proxy-header needs CARTOGRAPH_API_PROXIES: the networks of your proxies, "
+                "such as 10.0.3.0/24; who asks from elsewhere is refused"
+            )
         if self.write_buffer_mb >= self.state_cache_mb:
             raise SettingsError(
                 f"write_buffer_mb is {self.write_buffer_mb}, state_cache_mb {self.state_cache_mb}: "
@@ -210,6 +228,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Decoded totals that one partition of a stage may keep, each way."""
         held = -(-self.partitions // max(self.workers_of(stage), 1))
         return max(self.cache_rows // held, 1_000)
+
+    def __repr__(self) -> str:
+        return f"Settings({self.graph}, {self.kafka!r})"  # tracebacks and logs hold no secrets
 
     def with_(self, **changes: object) -> "Settings":
         """The same settings with some replaced."""
@@ -332,6 +353,13 @@ RULES: dict[str, Rule] = {
     "dead_letter_min": Integer(1, 1_000_000_000),
     "http_host": Text("a host name or address", r"\S+"),
     "http_port": Integer(0, 65_535),
+    "api_mode": Choice("none", "token", "proxy-header"),
+    "api_tokens_file": Folder(optional=True),
+    "api_proxies": Networks(),
+    "api_user_header": Text("the name of a header", r"[a-z0-9-]+"),
+    "api_role_header": Text("the name of a header, or nothing", r"[a-z0-9-]*"),
+    "api_rate": Number(0.0, 1_000_000.0),
+    "api_burst": Integer(50, 1_000_000),
     "metrics_port": Integer(0, 65_535),
     "metrics_host": Text("a host name or address", r"\S+"),
     "flush_ms": Integer(1, 60_000),
@@ -365,7 +393,7 @@ def read_file(path: Path) -> dict[str, object] | None:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
 
 

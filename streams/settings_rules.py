@@ -1,5 +1,6 @@
 """How one setting is read from the text of an environment or from a TOML value."""
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Protocol
@@ -84,7 +85,7 @@ class Number:
             raise NotAllowed("not a number")
         try:
             number = float(told)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise NotAllowed("not a number") from None
         if not self._low <= number <= self._high:
             raise NotAllowed
@@ -134,6 +135,28 @@ class Words:
         words = tuple(part.strip() for part in parts if part.strip())
         if not words:
             raise NotAllowed
+        return words
+
+
+class Networks(Words):
+    """Networks of addresses, each written as CIDR; none is allowed.
+
+    A network of all addresses is not: what every sender may claim is no proof of anything.
+    """
+
+    allowed = "networks such as 10.0.3.0/24 or fd00::/64, separated by commas"
+
+    def read(self, told: object) -> tuple[str, ...]:
+        if not told:
+            return ()
+        words = super().read(told)
+        for word in words:
+            try:
+                network = ipaddress.ip_network(word)
+            except ValueError as error:
+                raise NotAllowed(str(error)) from None
+            if network.prefixlen == 0:
+                raise NotAllowed(f"{word} is every address there is")
         return words
 
 

@@ -134,7 +134,7 @@ def read(file: Path) -> Status | None:
     """The status; None where there is none, or not one of ours."""
     try:
         return _decode(file.read_bytes())
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -9,7 +9,7 @@ A total's key is its parts joined by NUL, the owner first: the owner decides the
 """
 
 import struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -73,6 +73,11 @@ class _FactValue(msgspec.Struct):
 _decode_fact = msgspec.json.Decoder(_FactValue).decode
 
 
+MAX_TOTAL: Final = 1 << 32
+"""No partition knows as many shoppers. 65,536 senders of so many still add up within 63 bits, which
+is what stages keep: one record with a larger number would end them at every start."""
+
+
 def join(*parts: bytes) -> bytes:
     """Key of a total: its parts, owner first; no part may hold a NUL byte."""
     return b"\0".join(parts)
@@ -123,14 +128,14 @@ def decode(topic: str, key: bytes, value: bytes) -> Sent | Marker:
             return _from_json(sender, incarnation, total, value)
         if total:
             kind, version, n = _TOTAL.unpack_from(value)
-            if kind == TOTAL and n >= 0:
+            if kind == TOTAL and 0 <= n <= MAX_TOTAL:
                 told = (sender, incarnation, version, total, n, value[_TOTAL.size :])
                 return tuple.__new__(Sent, told)  # half the time of calling the class
         else:
             kind, version, floor = _MARKER.unpack(value)
             if kind == MARKER:
                 return Marker(sender, incarnation, version, floor)
-    except (struct.error, msgspec.MsgspecError) as error:
+    except (struct.error, msgspec.MsgspecError, RecursionError) as error:
         # Not its words: they quote what cannot be read.
         raise BadMessageError(f"{topic}: {type(error).__name__}") from error
     raise BadMessageError(f"{topic}: neither a total nor a marker")

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 def main(new_run: NewRun, arguments: list[str]) -> int:
     """Run a worker until it ends; its exit code."""
+    os.umask(0o077)  # as of `cartograph` itself: what is kept is for its owner alone
     stage, slot = arguments[0], int(arguments[1])
     settings = Settings.from_json(sys.stdin.buffer.read())
     worker = f"{stage}-{slot}"

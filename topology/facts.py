@@ -316,7 +316,7 @@ def decode_fact(data: bytes) -> Fact:
     """
     try:
         fact = _DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadFactError(f"not a fact: {error}") from error
     if fact.id != fact_id(fact.head, fact.relation, fact.tail):
         raise BadFactError(f"fact {fact.id!r} has the parts of another fact")

@@ -156,7 +156,7 @@ def _read(documents: Mapping[str, str]) -> _Entries:
     for file in sorted(documents):
         try:
             tables = tomllib.loads(documents[file])
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise OntologyError(f"{file} is not TOML: {error}") from error
         for table, keys in tables.items():
             if table not in entries or not isinstance(keys, dict):

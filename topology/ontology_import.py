@@ -101,7 +101,7 @@ def _read(file: Path, into: type[_Kind]) -> _Kind:
     try:
         with file.open("rb") as stream:
             return msgspec.convert(yaml.load(stream, Loader=yaml.CSafeLoader), into)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+    except (OSError, yaml.YAMLError, msgspec.ValidationError, ValueError, RecursionError) as error:
         raise OntologyError(f"{file} cannot be read ({error}): {_HINT}") from error
 
 
@@ -207,7 +207,11 @@ def _type_lines(
 
 
 def _above(category: str, parents: Mapping[str, str]) -> Iterator[str]:
+    left = len(parents)
     while (category := parents.get(category, "")) != "":
+        if left == 0:
+            raise OntologyError(f"category {category} is above itself: {_HINT}")
+        left -= 1
         yield category
 
 

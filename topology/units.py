@@ -73,12 +73,19 @@ _COUNTS: Final = (
 _COUNT_WORDS: Final = {"single": 1, "one": 1, "pair": 2, "two": 2, "trio": 3, "dozen": 12}
 
 
+_LONGEST: Final = 40
+"""Characters of a number or a count; Python refuses to read one of 4,301 digits, and no product has
+one."""
+
+
 def number_of(text: str) -> Fraction | None:
     """The number written so: "1,000", "2.5", "2,5", "1 1/2", "3/4"; None for anything else.
 
     A comma before exactly three digits separates thousands, any other stands for a point.
+    A longer text than 40 characters is no number.
     """
-    if not re.fullmatch(_NUMBER, text):
+    text = " ".join(text.split())
+    if len(text) > _LONGEST or not re.fullmatch(_NUMBER, text):
         return None
     whole, _, part = text.rpartition(" ")
     if "/" in part:
@@ -159,6 +166,8 @@ _IMPERIAL: Final = {"mm": "in", "g": "oz", "ml": "fl oz"}
 def count_of(text: str) -> int | None:
     """How many a normalised text says: "pack of 6", "6 pcs", "6 pc(s)", "x6", "6"; None if none."""
     text = text.replace("(s)", "s")
+    if len(text) > _LONGEST:
+        return None
     if text in _COUNT_WORDS:
         return _COUNT_WORDS[text]
     for pattern in _COUNTS:

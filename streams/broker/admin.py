@@ -8,9 +8,16 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    for_code,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
+from streams.broker import handshake
 from streams.broker.topic_ids import NO_ID, TopicsRequest
 from streams.errors import BrokerError, TopicError
 from streams.topics import ActualTopic, Difference, TopicSpec, differences
@@ -20,6 +27,7 @@ _SEEN_TIMEOUT_S = 30.0
 _POLL_S = 0.05
 
 _UNKNOWN_TOPIC = 3
+_NOT_ALLOWED = 29
 _ALREADY_EXISTS = 36
 
 
@@ -52,6 +60,7 @@ async def apply(
 
     Raises:
         BrokerError: no broker answers there.
+        SettingsError: one refuses us.
         TopicError: the broker refuses to create one.
     """
     wanted = tuple(specs)
@@ -80,9 +89,31 @@ async def describe(
 
     Raises:
         BrokerError: no broker answers there.
+        SettingsError: one refuses us.
     """
     async with _admin(address, options) as admin:
         return await _describe(admin, list(names))
+
+
+async def check_group(
+    address: str, group: str, *, options: Mapping[str, Any] | None = None
+) -> None:
+    """Make sure that this user may read as this consumer group: a client would wait for ever.
+
+    Raises:
+        BrokerError: no broker answers there.
+        TopicError: it may not.
+    """
+    async with _admin(address, options) as admin:
+        try:
+            await admin.list_consumer_group_offsets(group)
+        except GroupAuthorizationFailedError as error:
+            raise TopicError(
+                f"this user may not read as the consumer group {group}: give it the rights that "
+                "`cartograph topics rights` lists"
+            ) from error
+        except GroupCoordinatorNotAvailableError:
+            pass  # of the first group that a new Kafka ever sees
 
 
 @contextlib.asynccontextmanager
@@ -96,10 +127,7 @@ async def _admin(
         try:
             await admin.start()
         except (KafkaError, OSError, TimeoutError) as error:
-            raise BrokerError(
-                f"no Kafka answers at {address} ({error}): start one with "
-                "`cartograph broker start`, or set CARTOGRAPH_KAFKA=HOST:PORT"
-            ) from error
+            raise await handshake.why(address, options or {}, error) from error
         try:
             yield admin
         except (KafkaError, OSError, TimeoutError) as error:
@@ -158,6 +186,11 @@ async def _partitions(
     found = {}
     for topic in answer.to_object()["topics"]:
         partitions = topic["partitions"]
+        if topic["error_code"] == _NOT_ALLOWED:
+            raise TopicError(
+                f"this user may not look at {topic['topic']}: give it the rights that "
+                "`cartograph topics rights` lists"
+            )
         if topic["error_code"] == _UNKNOWN_TOPIC or not partitions:
             continue
         if any(partition["leader"] < 0 for partition in partitions):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streams.broker.properties import Ports
@@ -48,14 +48,14 @@ def java_command(java: Path, class_path: str, *, heap_mb: int) -> list[str]:
     ]
 
 
-def format_storage(java: list[str], settings: Path) -> None:
-    """Prepare an empty data folder, once.
+def format_storage(java: list[str], settings: Path, more: Sequence[str] = ()) -> None:
+    """Prepare an empty data folder, once; `more` is told to Kafka's tool besides.
 
     Raises:
         BrokerError: with what Kafka's tool said.
     """
     command = [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    command += ["--cluster-id", _cluster_id(), "--config", str(settings)]
+    command += ["--cluster-id", _cluster_id(), "--config", str(settings), *more]
     try:
         done = subprocess.run(  # noqa: S603 - our own checked jars
             command, capture_output=True, text=True, check=False, timeout=_FORMAT_TIMEOUT_S

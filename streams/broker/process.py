@@ -17,6 +17,7 @@ from pathlib import Path
 
 from streams.broker import identity, launch, probe, resolve
 from streams.broker.properties import AFTER_A_CRASH, Ports, read_ports, render
+from streams.broker.secured import Secured
 from streams.errors import BrokerError
 
 _POLL_S = 0.05
@@ -60,6 +61,7 @@ def start(
     heap_mb: int = 512,
     properties: Mapping[str, str] | None = None,
     timeout_s: float = 60.0,
+    secured: Secured | None = None,
 ) -> Broker:
     """Start a broker on the data of `folder` (made if missing) and wait until it answers.
 
@@ -70,6 +72,7 @@ def start(
         heap_mb: Java heap, MiB.
         properties: Kafka settings for this start only, for example `log.cleaner.backoff.ms`.
         timeout_s: how long to wait for the first answer.
+        secured: listeners with TLS and passwords besides.
 
     Raises:
         BrokerError: one runs there already, its jars cannot be had, or it does not come up. There
@@ -87,7 +90,11 @@ def start(
         command = launch.java_command(resolve.java(), resolve.class_path(), heap_mb=heap_mb)
         ended_by_itself = identity.file(folder).exists()
         overrides = {**(AFTER_A_CRASH if ended_by_itself else {}), **(properties or {})}
-        broker = _come_up(folder, command, overrides, detach=detach, timeout_s=timeout_s)
+        if secured is not None:
+            overrides = {**secured.properties(), **overrides}
+        broker = _come_up(
+            folder, command, overrides, secured=secured, detach=detach, timeout_s=timeout_s
+        )
     if not detach:
         _stop_at_exit(broker)
     return broker
@@ -134,10 +141,14 @@ def status(folder: Path) -> BrokerStatus:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, heap_mb: int = 512, properties: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    heap_mb: int = 512,
+    properties: Mapping[str, str] | None = None,
+    secured: Secured | None = None,
 ) -> Iterator[Broker]:
     """A broker that is stopped when the block ends, its data kept."""
-    broker = start(folder, detach=False, heap_mb=heap_mb, properties=properties)
+    broker = start(folder, detach=False, heap_mb=heap_mb, properties=properties, secured=secured)
     try:
         yield broker
     finally:
@@ -149,6 +160,7 @@ def _come_up(
     java: list[str],
     overrides: Mapping[str, str],
     *,
+    secured: Secured | None,
     detach: bool,
     timeout_s: float,
 ) -> Broker:
@@ -158,9 +170,10 @@ def _come_up(
     for _ in range(_START_TRIES):
         if not launch.are_free(ports):
             ports = launch.free_ports()
-        settings.write_text(render(logs, ports, overrides))
+        more = secured.listeners() if secured else ""
+        settings.write_text(render(logs, ports, overrides, listeners=more))
         if not (logs / "meta.properties").exists():  # Kafka writes it last
-            launch.format_storage(java, settings)
+            launch.format_storage(java, settings, secured.format_arguments() if secured else ())
         tail = launch.Tail(launch.log_file(folder))
         process = launch.spawn([*java, *identity.arguments(folder)], tail.path, detach=detach)
         try:

@@ -20,7 +20,9 @@ AFTER_A_CRASH: Mapping[str, str] = {
 """A broker that was killed is refused until its last session has run out (KIP-631): make it short
 for this start, 3.5 s instead of 31 s."""
 
-_LISTENERS = re.compile(r"^listeners=PLAINTEXT://[^,\n]*:(\d+),CONTROLLER://[^,\n]*:(\d+)$", re.M)
+_LISTENERS = re.compile(
+    r"^listeners=PLAINTEXT://[^,\n]*:(\d+),CONTROLLER://[^,\n]*:(\d+)(?:,[A-Z_]+://[^,\n]*)*$", re.M
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class Ports:
         return f"127.0.0.1:{self.clients}"
 
 
-def render(logs: Path, ports: Ports, overrides: Mapping[str, str] | None = None) -> str:
+def render(
+    logs: Path, ports: Ports, overrides: Mapping[str, str] | None = None, *, listeners: str = ""
+) -> str:
     """The text of `server.properties`.
 
     Args:
@@ -44,6 +48,7 @@ def render(logs: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         ports: where to listen. The controller is named by address, not by a voter in the storage
             (`--standalone`), so that both ports may change between starts.
         overrides: Kafka property -> value, added to or replacing those below.
+        listeners: further ones, as `secured.Secured.listeners` gives them.
 
     Sources: kafka-python's template for 4.x; research/ecosystem.md 7B; Kafka's broker settings.
     """
@@ -51,8 +56,9 @@ def render(logs: Path, ports: Ports, overrides: Mapping[str, str] | None = None)
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{ports.controller}",
-        "listeners": f"PLAINTEXT://{ports.address},CONTROLLER://127.0.0.1:{ports.controller}",
-        "advertised.listeners": f"PLAINTEXT://{ports.address}",
+        "listeners": f"PLAINTEXT://{ports.address},CONTROLLER://127.0.0.1:{ports.controller}"
+        + listeners,
+        "advertised.listeners": f"PLAINTEXT://{ports.address}{listeners}",
         "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",

@@ -187,7 +187,7 @@ def decode(data: bytes, where: str) -> Manifest:
     """
     try:
         manifest = _manifest(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedCheckpointError(
             f"{where} is no manifest of a checkpoint ({error}): use another checkpoint"
         ) from error
@@ -212,7 +212,7 @@ def decode_completed(data: bytes) -> Completed | None:
     """The completing record, None if it is none."""
     try:
         return _completed(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -114,7 +114,7 @@ def _read(line: Line, decoder: msgspec.json.Decoder[Asked], wants: str) -> Asked
         raise _BadLineError(Failure(None, said))
     try:
         return decoder.decode(line.data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         said = f"line {line.number}: {error}; a line is {wants}"
         raise _BadLineError(Failure(_id(line.data), said)) from error
 
@@ -122,7 +122,7 @@ def _read(line: Line, decoder: msgspec.json.Decoder[Asked], wants: str) -> Asked
 def _id(data: bytes) -> str | int | None:
     try:
         read: Any = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     found = read.get("id") if isinstance(read, dict) else None
     return found if isinstance(found, str | int) and not isinstance(found, bool) else None

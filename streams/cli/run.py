@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams import logs
+from streams.broker import handshake
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.connection import options
-from streams.errors import BrokerError, SettingsError, TopicError
+from streams.errors import SettingsError, TopicError
 from streams.fleet import run_worker
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
 from streams.playing import Producing
@@ -175,7 +176,7 @@ async def _sample(found: Settings, topic: str, count: int) -> dict[int, list[Rec
                     Record(r.offset, r.timestamp, r.key, r.value) for r in records
                 ]
     except (KafkaError, OSError) as error:
-        raise BrokerError(f"no Kafka answers at {found.kafka} ({error})") from error
+        raise await handshake.why(found.kafka, options(found), error) from error
     finally:
         await consumer.stop()
     return batches

@@ -8,7 +8,7 @@ import typer
 from streams import logs
 from streams.cli.setup import address_of
 from streams.cli.shell import note, settings, told
-from streams.serve import server
+from streams.serve import server, tokens
 from streams.serve.running import Running
 
 
@@ -29,6 +29,8 @@ def serve(
 
     def answering(at: Running) -> None:
         note(f"answering at {at.address} (pid {at.pid}); GET /readyz says when all is read")
+        if found.api_mode == "token" and not tokens.read(tokens.file_of(found)).tokens:
+            note("there is no token yet: make one with `cartograph token create NAME`")
         note(f"paths: {at.address}/openapi.json; stop it with Ctrl-C")
 
     asyncio.run(

@@ -22,6 +22,7 @@ from streams.cli.shell import (
 )
 from streams.connection import options
 from streams.errors import SettingsError
+from streams.rights import Right, rights
 from streams.settings import Settings
 from streams.topics import plan
 from topology.ontology_import import shopify_to_toml
@@ -160,6 +161,18 @@ def topics_show(as_json: Annotated[bool, JSON] = False) -> None:
     )
     if any(want != have for _, want, have in rows):
         raise typer.Exit(FOUND_WRONG)
+
+
+@topics.command("rights")
+@told
+def topics_rights(as_json: Annotated[bool, JSON] = False) -> None:
+    """The rights that each part needs on a Kafka that gives rights by name (ACLs), and no more."""
+    found = rights(settings())
+    show(
+        [each._asdict() for each in found],
+        as_json=as_json,
+        text=lambda: table(Right._fields, found),
+    )
 
 
 @ontology.command("import")

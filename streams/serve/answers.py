@@ -1,7 +1,7 @@
 """What the HTTP API answers: plain values, their JSON, and their schemas for OpenAPI. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -224,11 +224,21 @@ class BatchAnswer(msgspec.Struct, frozen=True):
     answers: tuple[IntentsAnswer, ...]
 
 
-class BatchQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Queries to be answered at once, 1 to 100; `limit`, 1 to 1,000, holds for each."""
+MAX_LIMIT: Final = 1_000
+MAX_QUERY: Final = 1_000
+"""Characters of a query."""
 
-    queries: tuple[str, ...]
-    limit: int = 10
+MAX_QUERIES: Final = 100
+
+
+class BatchQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Queries to be answered at once; `limit` holds for each."""
+
+    queries: Annotated[
+        tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUERY)], ...],
+        msgspec.Meta(min_length=1, max_length=MAX_QUERIES),
+    ]
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = 10
 
 
 class Alive(msgspec.Struct, frozen=True):

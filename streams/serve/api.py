@@ -12,17 +12,30 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams.serve import answers, lookup, metrics, problems
-from streams.serve.answers import REF, Alive, BatchAnswer, BatchQuestion, Wanted, schemas
+from streams.serve.answers import (
+    MAX_LIMIT,
+    MAX_QUERIES,
+    MAX_QUERY,
+    REF,
+    Alive,
+    BatchAnswer,
+    BatchQuestion,
+    Wanted,
+    schemas,
+)
+from streams.serve.auth import OPEN
+from streams.serve.guard import Gate, Guarded
 from streams.serve.intents import QueryReader, QueryTagger, intents_answer
-from streams.serve.problems import ProblemError, bad_request
+from streams.serve.limits import MAX_BODY_BYTES, too_large
+from streams.serve.problems import bad_request
 from streams.serve.reader import Reader, Readiness
 from topology.errors import BadNodeError
 from topology.facts import parse_node
 from topology.ontology import Ontology
 
-MAX_LIMIT = 1_000
-MAX_QUERIES = 100
-MAX_BODY_BYTES = 1 << 20
+MAX_BATCH_INTENTS = 10_000
+"""Queries times limit of a batch: an answer of some 10 MB at most."""
+
 _TITLE = "Cartograph"
 _ABOUT = (
     "A product knowledge graph, built as a stream. Only accepted facts are served unless `status` "
@@ -33,7 +46,13 @@ _ABOUT = (
 _R = TypeVar("_R", bound=msgspec.Struct)
 Ready = Callable[[], Readiness]
 NodeId = Annotated[str, Path(description="A node id: value:color/red, percent-encoded.")]
-FactId = Annotated[str, Path(description="A fact id: 32 hex digits.")]
+FactId = Annotated[
+    str,
+    Path(
+        description="A fact id: 32 hex digits.",
+        json_schema_extra={"pattern": "^[0-9a-f]{32}$"},  # told alone: what is none is a bad-id
+    ),
+]
 Status = Annotated[Wanted, Query(description="Which facts; held ones are not taken for true.")]
 Relation = Annotated[str, Query(description="Of this relation alone.", max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
@@ -50,6 +69,7 @@ def build_api(
     *,
     about: Alive | None = None,
     version: str = "0",
+    gate: Gate | None = None,
 ) -> FastAPI:
     """The API over one graph.
 
@@ -60,16 +80,20 @@ def build_api(
         ready: what /readyz answers.
         about: what /livez answers, so that others can tell that it is this process.
         version: of the program.
+        gate: who may ask; None: whoever calls the app, as tests do.
     """
     api = FastAPI(title=_TITLE, version=version, description=_ABOUT, docs_url=None, redoc_url=None)
     problems.add_handlers(api)
-    api.add_middleware(_Measured)
+    if gate is not None:
+        api.add_middleware(Guarded, gate=gate)
+    api.add_middleware(_Measured)  # the last added is outermost: what is refused is counted too
     metrics.describe_build(version)
     _add_nodes(api, reader, ontology)
     _add_facts(api, reader, ontology)
     _add_intents(api, reader, ontology, QueryReader(tagger, ontology))
     _add_probes(api, reader, ready, about or Alive("", 0))
-    api.openapi = lambda: _openapi(api)  # type: ignore[method-assign]
+    guarded = gate is not None and gate.wants_tokens
+    api.openapi = lambda: _openapi(api, guarded=guarded)  # type: ignore[method-assign]
     return api
 
 
@@ -135,7 +159,9 @@ def _add_facts(api: FastAPI, reader: Reader, ontology: Ontology) -> None:
 def _add_intents(api: FastAPI, reader: Reader, ontology: Ontology, queries: QueryReader) -> None:
     @api.get("/v1/intents", responses=_told(answers.IntentsAnswer))
     async def intents(
-        q: Annotated[str, Query(min_length=1, max_length=1_000, description="What is searched.")],
+        q: Annotated[
+            str, Query(min_length=1, max_length=MAX_QUERY, description="What is searched.")
+        ],
         limit: Limit = 10,
     ) -> Response:
         """What people who ask like this want, also of a query that nobody asked before."""
@@ -183,21 +209,18 @@ async def _batch_question(request: Request) -> BatchQuestion:
     async for part in request.stream():
         data += part
         if len(data) > MAX_BODY_BYTES:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too-large",
-                f"a body has at most {MAX_BODY_BYTES:,} bytes: ask in several batches",
-            )
+            raise too_large()
     try:
         question = msgspec.json.decode(data, type=BatchQuestion)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise bad_request(
-            "bad-body", f'{error}: send {{"queries": ["...", ...], "limit": 10}}'
+            "bad-body",
+            f'{error}: send {{"queries": ["...", ...], "limit": 10}}, up to {MAX_QUERIES}',
         ) from error
-    if not 1 <= len(question.queries) <= MAX_QUERIES or not 1 <= question.limit <= MAX_LIMIT:
+    if len(question.queries) * question.limit > MAX_BATCH_INTENTS:
         raise bad_request(
             "bad-body",
-            f"a batch has 1 to {MAX_QUERIES} queries and a limit of 1 to {MAX_LIMIT}: ask in "
+            f"queries times limit is at most {MAX_BATCH_INTENTS:,}: lower the limit, or ask in "
             "several batches",
         )
     return question
@@ -265,14 +288,19 @@ def _told(kind: type[msgspec.Struct]) -> dict[int | str, Any]:
     }
 
 
-def _openapi(api: FastAPI) -> dict[str, Any]:
+def _openapi(api: FastAPI, *, guarded: bool) -> dict[str, Any]:
     if api.openapi_schema is None:
         found = get_openapi(
             title=api.title, version=api.version, description=api.description, routes=api.routes
         )
-        for path in found["paths"].values():
+        for name, path in found["paths"].items():
             for method in path.values():
+                if guarded and name not in OPEN:
+                    method["security"] = [{"bearer": []}]
                 method["responses"].pop("422", None)  # it is one of the 4XX, told as a problem
         found["components"] = {"schemas": dict(schemas())}
+        if guarded:
+            bearer = {"type": "http", "scheme": "bearer"}
+            found["components"]["securitySchemes"] = {"bearer": bearer}
         api.openapi_schema = found
     return api.openapi_schema

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.app import check_topics
+from streams.broker import handshake
 from streams.connection import options
 from streams.errors import BrokerError, TopicError
 from streams.generations import LIVE
@@ -287,10 +288,7 @@ async def _connected(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
     except (KafkaError, OSError) as error:
         await consumer.stop()
-        raise BrokerError(
-            f"no Kafka answers at {settings.kafka} ({error}): set CARTOGRAPH_KAFKA, or "
-            "start the embedded one with `cartograph broker start`"
-        ) from error
+        raise await handshake.why(settings.kafka, options(settings), error) from error
     try:
         # Lets the consumer's own tasks begin: aiokafka's stop raises if they never did.
         await asyncio.sleep(0)

@@ -22,6 +22,12 @@ REQUEST_SECONDS = Histogram(
     ["path"],
     buckets=_SECONDS,
 )
+REFUSED = Counter(
+    "cartograph_http_refused_total",
+    "Requests that went no further than the door, by reason. Many bad-token or not-the-proxy: "
+    "somebody tries; too-often: a client needs a higher api_rate, or patience.",
+    ["reason"],
+)
 REPLICA_RECORDS = Counter(
     "cartograph_replica_records_total",
     "Records of the topic of facts, by what became of them. Any unreadable: another program "

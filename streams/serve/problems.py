@@ -82,7 +82,7 @@ def answer(request: Request, problem: ProblemError, headers: Any = None) -> Resp
         title=problem.status.phrase,
         status=problem.status.value,
         detail=problem.detail,
-        instance=request.url.path,
+        instance=request.scope["path"],
     )
     return Response(
         msgspec.json.encode(value), problem.status.value, headers=headers, media_type=MEDIA_TYPE

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from streams import private
 from streams.errors import BrokerError
 from streams.serve.answers import Alive
 from streams.serve.problems import Problem, from_problem
@@ -22,12 +23,21 @@ _A = TypeVar("_A", bound=msgspec.Struct)
 
 
 class Running(msgspec.Struct, frozen=True):
-    """Where a read replica answers."""
+    """Where a read replica answers.
+
+    Attributes:
+        token: of this process, in a file that its owner alone may read: who may read the store may
+            ask. Empty: it asks for none.
+    """
 
     pid: int
     host: str
     port: int
     graph: str
+    token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Running({self.pid}, {self.address}, {self.graph})"
 
     @property
     def address(self) -> str:
@@ -46,7 +56,7 @@ def announce(settings: Settings, running: Running) -> None:
     file = status_file(settings)
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(f".{os.getpid()}")
-    new.write_bytes(msgspec.json.encode(running) + b"\n")
+    private.write(new, msgspec.json.encode(running) + b"\n")
     new.replace(file)
 
 
@@ -121,9 +131,12 @@ def _silent(running: Running, error: Exception) -> BrokerError:
 
 def _get(running: Running, url: str, timeout_s: float) -> tuple[int, bytes]:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(running.host, running.host)  # noqa: S104
+    headers = {"Accept": "application/json"}
+    if running.token:
+        headers["Authorization"] = f"Bearer {running.token}"
     connection = http.client.HTTPConnection(host, running.port, timeout=timeout_s)
     try:
-        connection.request("GET", url, headers={"Accept": "application/json"})
+        connection.request("GET", url, headers=headers)
         response = connection.getresponse()
         return response.status, response.read()
     finally:
@@ -133,7 +146,7 @@ def _get(running: Running, url: str, timeout_s: float) -> tuple[int, bytes]:
 def _read(file: Path) -> Running | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Running)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

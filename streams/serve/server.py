@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
 import time
@@ -24,7 +25,10 @@ from streams.probes import Reason
 from streams.serve import metrics, running
 from streams.serve.answers import Alive
 from streams.serve.api import build_api
+from streams.serve.auth import is_loopback
 from streams.serve.follow import Follower
+from streams.serve.guard import Gate
+from streams.serve.patience import MAX_CONNECTIONS, MAX_HEAD_BYTES, ImpatientProtocol
 from streams.serve.reader import Readiness
 from streams.serve.replica import Counts
 from streams.serve.switch import Switch
@@ -137,9 +141,10 @@ class Side:
         settings: of the generation.
         taggers: where its tagger is.
         about: what /livez answers.
+        gate: who may ask; one for all sides.
     """
 
-    def __init__(self, settings: Settings, taggers: Taggers, about: Alive) -> None:
+    def __init__(self, settings: Settings, taggers: Taggers, about: Alive, gate: Gate) -> None:
         ontology = ontology_of(settings)
         self.follower = Follower(settings, on_batch=_count, on_served=_served)
         self._tagger = taggers.of(settings)
@@ -150,6 +155,7 @@ class Side:
             lambda: readiness(self.follower, self._tagger, outdated=status.outdated(settings)),
             about=about,
             version=metadata.version("cartograph"),
+            gate=gate,
         )
 
     async def warm(self) -> None:
@@ -192,11 +198,13 @@ async def serve(
         taggers = Taggers(load_tagger)
         to_close.callback(taggers.close)
         about = Alive(settings.graph, os.getpid())
-        switch = Switch(settings, lambda own: Side(own, taggers, about))
+        token = secrets.token_urlsafe(32)
+        gate = Gate(settings, own=token)
+        switch = Switch(settings, lambda own: Side(own, taggers, about, gate))
         to_close.callback(switch.close)
         await switch.start()
         host, port = listener.getsockname()[:2]
-        at = running.Running(about.pid, host, port, about.graph)
+        at = running.Running(about.pid, host, port, about.graph, token)
         running.announce(settings, at)
         to_close.callback(running.withdraw, settings)
         server = _server(switch)
@@ -282,6 +290,11 @@ def _server(api: Any) -> uvicorn.Server:
         log_config=None,
         access_log=False,  # a line a request would hold queries
         server_header=False,
+        http=ImpatientProtocol,
+        ws="none",
+        proxy_headers=False,  # who asks is the other end of the connection, whatever a header says
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_S,
     )
@@ -295,6 +308,7 @@ def _listen(settings: Settings) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+        _check_mode(settings, str(address[0]))
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -311,6 +325,16 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
+
+
+def _check_mode(settings: Settings, address: str) -> None:
+    """Refuse to answer anybody who reaches an address that other machines reach."""
+    if settings.api_mode == "none" and not is_loopback(address):
+        raise SettingsError(
+            f"{settings.http_host} can be reached from other machines, and api_mode none asks "
+            "nobody who they are: set CARTOGRAPH_API_MODE=token (`cartograph token` makes them) "
+            "or proxy-header, or listen on 127.0.0.1"
+        )
 
 
 def _count(counts: Counts) -> None:

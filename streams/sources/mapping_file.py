@@ -92,7 +92,7 @@ def parse(text: str, name: str) -> Events | Catalog:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{name}: not TOML: {error}") from error
     _check_keys(name, table)
     try:

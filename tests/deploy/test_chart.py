@@ -21,6 +21,7 @@ SET_BY_THE_CHART = {
     "secret", "kafka_password", "kafka_key_password",
     "kafka_ca_file", "kafka_cert_file", "kafka_key_file",
     "generation", "generation_base",
+    "api_mode", "api_tokens_file", "api_proxies", "api_user_header", "api_role_header",
 }  # fmt: skip
 """Settings that follow from other values, are secrets, or mean one command alone."""
 
@@ -74,6 +75,10 @@ def test_values_obey_the_schema(name: str):
         {"secret": {"existingSecret": ""}},
         {"mappings": {"../catalog.toml": ""}},
         {"serve": {"port": 80}},
+        {"serve": {"auth": {"mode": "none"}}},
+        {"serve": {"auth": {"mode": "proxy-header"}}},
+        {"serve": {"auth": {"mode": "proxy-header", "proxies": ["0.0.0.0/0"]}}},
+        {"serve": {"auth": {"tokens": {"existingSecret": ""}}}},
     ],
 )
 def test_wrong_values_are_refused(wrong: dict[str, Any]):

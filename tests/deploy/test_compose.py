@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from streams import worker
 from streams.play import CATALOG, EVENTS, format_of
 from streams.sample import make
+from streams.serve import tokens
 from streams.settings import ENV_PREFIX, STAGES, Settings
 from streams.worker import Supervisor, slots
 from tests.deploy.told import DEPLOY, api_paths, parse_command, settings_of
@@ -56,6 +58,7 @@ def test_the_parts_are_there():
     told = {name: parse_command(service["command"]) for name, service in OURS.items()}
     assert told == {
         "topics": "topics apply",
+        "tokens": "token create",
         "worker": "worker",
         "serve": "serve",
         "sample": "sample make",
@@ -85,7 +88,7 @@ def test_our_containers_have_no_rights_and_write_to_volumes_alone():
         assert service["cap_drop"] == ["ALL"], name
         assert "user" not in service, name  # the image's own, which is not root
         for volume in service.get("volumes", ()):
-            assert volume.split(":")[1] == "/data", name
+            assert volume.split(":")[1] == "/data" or volume.endswith(":ro"), name
 
 
 def test_workers_and_replica_do_not_share_a_folder():
@@ -133,6 +136,25 @@ def test_the_read_api_is_asked_where_it_listens():
     assert path in api_paths()
     assert told.http_host == "0.0.0.0"
     assert OURS["serve"]["ports"] == [f"127.0.0.1:{told.http_port}:{told.http_port}"]
+
+
+def test_the_read_api_asks_for_tokens_and_prometheus_has_one():
+    told, made = settings("serve"), OURS["tokens"]["command"]
+    assert told.api_mode == "token"
+    written = {OURS["tokens"]["volumes"][0].split(":")[0]: settings("tokens")}
+    (volume, where, how) = OURS["serve"]["volumes"][1].split(":")
+    assert (list(written), how) == ([volume], "ro")
+    # The image's data folder, in which the tokens are by default.
+    assert tokens.file_of(Settings(data_dir=Path(where))) == told.api_tokens_file
+    prometheus = SERVICES["prometheus"]
+    assert f"{volume}:{where}:ro" in prometheus["volumes"]
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    (job,) = [each for each in config["scrape_configs"] if each["job_name"] == "cartograph-serve"]
+    out = made[made.index("--out") + 1]
+    assert job["authorization"]["credentials_file"] == out.replace("/data", where)
+    assert "--group" in made
+    assert prometheus["group_add"] == ["10001"]
+    assert OURS["serve"]["depends_on"]["tokens"] == {"condition": "service_completed_successfully"}
 
 
 def test_containers_are_given_the_time_that_a_stop_takes():

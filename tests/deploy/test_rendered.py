@@ -326,6 +326,33 @@ def test_workers_reach_the_bucket_of_their_checkpoints_and_nobody_else_its_secre
     assert [9000 in told for told in ports] == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("case", "mode"), [("", "token"), ("gpu", "token"), ("all", "proxy-header")]
+)
+def test_the_read_api_asks_who_somebody_is(case: str, mode: str):
+    settings = settings_of(environment(pods(case)["cartograph-serve"]))
+    assert (settings.http_host, settings.api_mode) == ("0.0.0.0", mode)
+    assert settings.api_tokens_file is not None
+    pod = pods(case)["cartograph-serve"]["spec"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "tokens"]
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "tokens"]
+    assert volume["secret"]["defaultMode"] == 0o440
+    assert str(settings.api_tokens_file) == (
+        f"{mount['mountPath']}/{volume['secret']['items'][0]['path']}"
+    )
+    others = [environment(pod) for name, pod in pods(case).items() if name != "cartograph-serve"]
+    assert not [name for each in others for name in each if name.startswith("CARTOGRAPH_API_")]
+
+
+def test_prometheus_has_a_token_for_the_read_api():
+    monitor = of_kind("ServiceMonitor", "all")["cartograph-serve"]["spec"]
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["authorization"]["credentials"] == {
+        "name": "cartograph-api",
+        "key": "prometheus",
+    }
+
+
 def test_a_budget_selects_the_pods_of_its_workload():
     for name, budget in of_kind("PodDisruptionBudget").items():
         labels = pods("")[name]["metadata"]["labels"]

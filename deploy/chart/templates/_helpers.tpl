@@ -65,6 +65,21 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{- /* Settings of who may ask the read API, as YAML. */ -}}
+{{- define "cartograph.auth" -}}
+{{- with .Values.serve.auth -}}
+api_mode: {{ .mode | quote }}
+{{- if .tokens.existingSecret }}
+api_tokens_file: /etc/cartograph/api/api_tokens.json
+{{- end }}
+{{- if eq .mode "proxy-header" }}
+api_proxies: {{ join "," .proxies | quote }}
+api_user_header: {{ .userHeader | quote }}
+api_role_header: {{ .roleHeader | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* What all pods have in common. Service links would be variables that begin with CARTOGRAPH_. */ -}}
 {{- define "cartograph.pod" -}}
 serviceAccountName: {{ if .hook }}default{{ else }}{{ include "cartograph.name" .root }}{{ end }}

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from models_onnx.fakes import FakeTagger
 from streams.probes import Reason
 from streams.serve import answers
-from streams.serve.answers import Alive, schemas
-from streams.serve.api import MAX_QUERIES, build_api
+from streams.serve.answers import MAX_QUERIES, Alive, schemas
+from streams.serve.api import build_api
 from streams.serve.problems import MEDIA_TYPE, Problem
 from streams.serve.reader import Readiness
 from tests.one_partition import LEXICON, small_ontology
@@ -215,6 +215,8 @@ def test_a_query_is_tagged_off_the_event_loop_and_others_are_answered_meanwhile(
         b'{"queries": ["a"], "limit": 1001}',
         b'{"queries": ["a"], "more": 1}',
         msgspec.json.encode({"queries": ["a"] * (MAX_QUERIES + 1)}),
+        msgspec.json.encode({"queries": ["a" * 1_001]}),
+        msgspec.json.encode({"queries": [""]}),
         b"[" * 100_000,
         b"\xff\xfe",
     ],

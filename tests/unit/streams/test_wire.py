@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.wire import (
+    MAX_TOTAL,
     BadMessageError,
     Marker,
     Sent,
@@ -27,7 +28,7 @@ def test_a_key_is_its_parts(parts):
     assert owner(join(*parts)) == parts[0]
 
 
-@given(topics, u16, u64, u64, parts, st.integers(0, 2**62))
+@given(topics, u16, u64, u64, parts, st.integers(0, MAX_TOTAL))
 def test_a_total_is_read_as_it_was_sent(topic, sender, incarnation, version, parts, n):
     payload = b'{"id":"x"}' if n else (b"null" if topic == "facts" else b"")
     sent = Sent(sender, incarnation, version, join(*parts), n, payload)
