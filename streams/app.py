@@ -6,28 +6,25 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import msgspec
-from faust.types import TP
 
 from streams import agents, connection, machine, metrics
 from streams.answers import no_models
 from streams.backfill import Backfill
 from streams.bounds import Stretch
-from streams.broker import admin
 from streams.checkpoint.keeper import Keeper
 from streams.checkpoint.metrics import RECOVERING
 from streams.checkpoint.wiring import new_keeper, new_recovery
 from streams.control import Control
 from streams.erasure_feed import ErasureFeed
 from streams.erasures import Erasure
-from streams.errors import CartographError, StateError, TopicError
+from streams.errors import StateError
+from streams.graph_topics import check_topics
 from streams.holdings import Holdings, StagePlan
-from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.limits import DeadLetterLimit
 from streams.migration import open_store
@@ -37,6 +34,7 @@ from streams.opening import Opening
 from streams.partition import Pace, Partition
 from streams.probes import Reason
 from streams.producer import Producer
+from streams.runs import not_ready, report_lag, watch_app
 from streams.score_watch import ScoreWatch
 from streams.settings import Settings
 from streams.stage_report import StageReport
@@ -49,7 +47,7 @@ from streams.status import (
     status_file,
 )
 from streams.topic_watch import watch_topics
-from streams.topics import ActualTopic, differences, plan
+from streams.topics import ActualTopic
 from streams.transport import SpanApp
 from topology.store.rocksdb import StoreMemory
 
@@ -60,80 +58,6 @@ _FETCH_RECORDS, _MODEL_FETCH_RECORDS = 4_000, 500
 _SIZE_EVERY = 30
 _DRAIN_S = 5.0
 _MIB = 1 << 20
-
-
-class Run(Protocol):
-    """A worker process from start to stop."""
-
-    failed: "asyncio.Future[BaseException]"
-
-    @property
-    def ready(self) -> bool: ...
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not ready; empty: it is."""
-        ...
-
-    @property
-    def held(self) -> tuple[str, ...]: ...
-
-    @property
-    def rests(self) -> bool: ...
-
-    @property
-    def models(self) -> ModelStatus: ...
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def leave(self) -> None: ...
-
-
-@runtime_checkable
-class Recovers(Protocol):
-    """A run that keeps state: it makes checkpoints, and finds the state of its partitions."""
-
-    @property
-    def recovering(self) -> tuple[Recovering, ...]: ...
-
-    @property
-    def checkpoint(self) -> CheckpointStatus: ...
-
-
-async def check_topics(
-    settings: Settings, names: Iterable[str], group: str = ""
-) -> dict[str, ActualTopic]:
-    """The graph's own topics of these logical names, as they are.
-
-    Args:
-        settings: with the address of Kafka.
-        names: logical ones.
-        group: the consumer group that will read; empty: none.
-
-    Raises:
-        BrokerError: no broker answers.
-        TopicError: one is missing, has another partition count, or is set up so that data is lost.
-    """
-    await connection.check_reachable(settings)
-    wanted = set(names)
-    planned = [
-        spec
-        for spec in plan(settings.names, settings.partitions, settings.replication)
-        if spec.topic.name in wanted
-    ]
-    found = await admin.describe(
-        settings.kafka,
-        [spec.name for spec in planned],
-        options=connection.options(settings),
-    )
-    blocking = [each for each in differences(planned, found) if each.blocking]
-    if blocking:
-        raise TopicError("; ".join(f"{each.topic} {each.words}" for each in blocking))
-    if group:
-        await admin.check_group(settings.kafka, group, options=connection.options(settings))
-    return found
 
 
 class StageRun:
@@ -422,57 +346,6 @@ class StageRun:
             turn += 1
 
 
-def not_ready(
-    lease: Lease, *, is_rebalancing: bool, held: int, assigned: int | None
-) -> tuple[Reason, ...]:
-    """Why a worker that runs cannot work on all that it should; empty: it can.
-
-    Args:
-        lease: renewed by the heartbeats that its broker answers.
-        is_rebalancing: Kafka is moving partitions.
-        held: partitions that are open.
-        assigned: those that Kafka gave, None before it has given any.
-    """
-    if assigned is None:
-        return (Reason("unassigned", "Kafka has given it no partitions yet"),)
-    reasons = []
-    if not lease.is_good:
-        words = "its broker has answered no heartbeat lately: it neither writes nor sends"
-        reasons.append(Reason("broker", words))
-    if is_rebalancing:
-        reasons.append(Reason("rebalancing", "Kafka is moving partitions between workers"))
-    if held < assigned:
-        reasons.append(Reason("opening", f"{held} of {assigned} partitions are open"))
-    return tuple(reasons)
-
-
-async def watch_app(app: SpanApp) -> None:
-    """Run a Faust app; raises what it crashed with."""
-    await app.start()
-    await app.wait_until_stopped()
-    raise app.crash_reason or CartographError("Faust stopped by itself")
-
-
-async def report_lag(
-    app: SpanApp, stage: str, positions: Mapping[TP, int], clock: LagClock[TP]
-) -> None:
-    """Set the lag of each input topic: records of all its partitions, seconds of the worst.
-
-    What was said last stands where Kafka does not answer.
-    """
-    records: dict[str, int] = {}
-    seconds: dict[str, float] = {}
-    ends, now_ms = await app.consumer.ends_now(positions), int(time.time() * 1000)
-    for tp, behind in clock.behind(ends, positions, now_ms).items():
-        records[tp.topic] = records.get(tp.topic, 0) + behind.records
-        if behind.seconds is not None:
-            seconds[tp.topic] = max(seconds.get(tp.topic, 0.0), behind.seconds)
-    for topic, count in records.items():
-        metrics.LAG.labels(stage, topic).set(count)
-    for topic, waits in seconds.items():
-        metrics.LAG_SECONDS.labels(stage, topic).set(waits)
-
-
 def folder_bytes(folder: Path) -> int:
     """Size of all files below a folder; files that vanish meanwhile do not count."""
     total = 0
@@ -482,6 +355,3 @@ def folder_bytes(folder: Path) -> int:
         except OSError:
             continue
     return total
-
-
-__all__ = ["Recovers", "Run", "StageRun", "check_topics", "report_lag", "stage_folder", "watch_app"]

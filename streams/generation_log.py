@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.app import check_topics
 from streams.connection import options
 from streams.control import TOPIC
 from streams.errors import BrokerError
 from streams.generations import Generations
+from streams.graph_topics import check_topics
 from streams.producer import Producer
 from streams.settings import Settings
 

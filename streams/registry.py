@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import fields
 
 from streams import graph, product_rows, products, queries, shoppers
-from streams.app import Run, StageRun
+from streams.app import StageRun
 from streams.errors import SettingsError
 from streams.owner import Wiring
 from streams.ports import Stage
@@ -12,6 +12,7 @@ from streams.product_reading import ProductSettings
 from streams.queries import QuerySettings
 from streams.route_agent import RouteRun
 from streams.route_checks import NAME as ROUTE
+from streams.runs import Run
 from streams.settings import Settings
 from streams.stages import Bundles, StageSpec
 from streams.weeks import DAY_MS

@@ -8,31 +8,18 @@ give the same settings. A name that nobody knows is an error, never ignored.
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 
 import msgspec
 
 from streams.errors import SettingsError
-from streams.settings_rules import (
-    Choice,
-    Flag,
-    Folder,
-    Integer,
-    Networks,
-    NotAllowed,
-    Number,
-    Rule,
-    Table,
-    Text,
-    Words,
-)
+from streams.settings_rules import NotAllowed
+from streams.settings_table import RULES as RULES
+from streams.settings_table import STAGES as STAGES
 from streams.topics import SHARED, TOTALS, Names
-from topology.scoring import ScoringSettings
 
 ENV_PREFIX = "CARTOGRAPH_"
 FILE_NAME = "cartograph.toml"
-STAGES = ("route", "shoppers", "queries", "products", "graph")
 NOT_SETTINGS = ("CARTOGRAPH_CONFIG", "CARTOGRAPH_SHARED", "CARTOGRAPH_TEST_")
 """Names with our prefix that are no settings: the file's path, and what only tests read."""
 
@@ -295,90 +282,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return shown
 
 
-RULES: dict[str, Rule] = {
-    "kafka": Text(
-        "host:port, several separated by commas", r"([^\s,:]+:\d{1,5})(,[^\s,:]+:\d{1,5})*|"
-    ),
-    "kafka_security": Choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-    "kafka_sasl_mechanism": Choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
-    "kafka_user": Text("a user name"),
-    "kafka_password": Text("a password", secret=True),
-    "kafka_ca_file": Text("path of a PEM file"),
-    "kafka_cert_file": Text("path of a PEM file"),
-    "kafka_key_file": Text("path of a PEM file"),
-    "kafka_key_password": Text("a password", secret=True),
-    "prefix": Text(
-        "letters and digits, joined by single '.' or '-', at most 60",
-        r"(?=.{1,60}$)[A-Za-z0-9]+([.-][A-Za-z0-9]+)*",
-    ),
-    "generation": Text(
-        "nothing, or lower-case letters and digits, joined by single '-', at most 30; not 'live'",
-        r"(?!live$)(?=.{0,30}$)([a-z][a-z0-9]*(-[a-z0-9]+)*)?",
-    ),
-    "generation_base": Choice("events", "totals"),
-    "partitions": Integer(1, 1024),
-    "replication": Integer(1, 10),
-    "data_dir": Folder(),
-    "sources": Table("a topic", Text("a format, or the path of a mapping file", r"\S.*")),
-    "purchase_actions": Words(),
-    "secret": Text(
-        "at least 16 characters (`python -c 'import secrets; print(secrets.token_hex(32))'`)",
-        r".{16,}|",
-        secret=True,
-    ),
-    "session_gap_ms": Integer(1_000, 7 * 86_400_000),
-    "session_longest_ms": Integer(60_000, 30 * 86_400_000),
-    "allowance_ms": Integer(0, 30 * 86_400_000),
-    "future_ms": Integer(0, 86_400_000),
-    "pair_span_ms": Integer(0, 7 * 86_400_000),
-    "pair_clicks": Integer(0, 1_000),
-    "pair_searches": Integer(1, 100),
-    "minute_events": Integer(1, 1_000_000),
-    "basket_items": Integer(2, 1_000),
-    "keep_days": Integer(1, 3_650),
-    "k_shoppers": Integer(1, 1_000),
-    "type_distance": Integer(0, 100),
-    "scoring": Table(
-        "a threshold",
-        Number(0.0, 1_000_000.0),
-        keys=Choice(*(field.name for field in fields(ScoringSettings))),
-    ),
-    "tagging_bundle": Folder(optional=True),
-    "cleaning_bundle": Folder(optional=True),
-    "synonyms_bundle": Folder(optional=True),
-    "device": Choice("auto", "cpu", "cuda"),
-    "model_threads": Integer(0, 256),
-    "ontology": Folder(optional=True),
-    "dead_letter_ratio": Number(0.0, 1.0),
-    "dead_letter_min": Integer(1, 1_000_000_000),
-    "http_host": Text("a host name or address", r"\S+"),
-    "http_port": Integer(0, 65_535),
-    "api_mode": Choice("none", "token", "proxy-header"),
-    "api_tokens_file": Folder(optional=True),
-    "api_proxies": Networks(),
-    "api_user_header": Text("the name of a header", r"[a-z0-9-]+"),
-    "api_role_header": Text("the name of a header, or nothing", r"[a-z0-9-]*"),
-    "api_rate": Number(0.0, 1_000_000.0),
-    "api_burst": Integer(50, 1_000_000),
-    "metrics_port": Integer(0, 65_535),
-    "metrics_host": Text("a host name or address", r"\S+"),
-    "flush_ms": Integer(1, 60_000),
-    "flush_records": Integer(1, 1_000_000),
-    "send_records": Integer(1, 100_000),
-    "unsent_limit": Integer(1_000, 100_000_000),
-    "workers": Table("a stage", Integer(0, 64), keys=Choice(*STAGES)),
-    "session_timeout_ms": Integer(2_000, 300_000),
-    "member": Text("letters, digits, '.', '_' and '-', at most 150", r"[A-Za-z0-9._-]{0,150}"),
-    "checkpoint_url": Text("a folder or a URL without credentials, or nothing", r"[^@\n]*"),
-    "checkpoint_every_s": Integer(0, 30 * 86_400),
-    "checkpoint_keep": Integer(1, 10_000),
-    "allow_empty_store": Flag(),
-    "cache_rows": Integer(1_000, 1_000_000_000),
-    "state_cache_mb": Integer(1, 1_000_000),
-    "write_buffer_mb": Integer(1, 1_000_000),
-    "log_level": Choice("debug", "info", "warning", "error"),
-    "log_json": Flag(),
-}
 NAMES = {name: name for name in RULES}
 ENV_NAMES = {name: ENV_PREFIX + name.upper() for name in RULES}
 

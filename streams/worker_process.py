@@ -22,9 +22,9 @@ from typing import Any
 
 from models_onnx.errors import ModelError
 from streams import logs, machine, metrics, status
-from streams.app import Recovers, Run
 from streams.errors import BrokerError, CartographError, DeposedError
 from streams.probes import Health, Ready, Reason
+from streams.runs import Recovers, Run
 from streams.settings import Settings
 from streams.status import ModelStatus, Status
 from streams.telling import context_of, words_of

@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams.app import stage_folder
 from streams.checks.partition import check_partition
 from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
 from streams.errors import StateError
@@ -17,6 +16,7 @@ from streams.migration import open_store
 from streams.owner import Kept, kept_of
 from streams.registry import SPECS, window_settings
 from streams.settings import STAGES, Settings
+from streams.status import stage_folder
 from topology.digest import Digest
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph

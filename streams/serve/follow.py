@@ -12,11 +12,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from streams.app import check_topics
 from streams.broker import handshake
 from streams.connection import options
 from streams.errors import BrokerError, TopicError
 from streams.generations import LIVE
+from streams.graph_topics import check_topics
 from streams.migration import open_store
 from streams.ports import Record
 from streams.serve.reader import AsOf

@@ -17,8 +17,9 @@ from typing import IO, Any
 import msgspec
 
 from streams import metrics, registry
-from streams.app import Run, StageRun
+from streams.app import StageRun
 from streams.route_agent import RouteRun
+from streams.runs import Run
 from streams.settings import Settings
 from streams.worker_process import exit_now, main
 from tests.bench.watch import Sample

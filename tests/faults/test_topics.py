@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from streams import topic_watch
-from streams.app import check_topics
 from streams.errors import TopicError
+from streams.graph_topics import check_topics
 from streams.lag import lags
 from streams.settings import Settings
 from streams.worker_process import KAFKA_AWAY, SET_UP_WRONG

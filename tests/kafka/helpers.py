@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from streams import status, wire
-from streams.app import StageRun, stage_folder
+from streams.app import StageRun
 from streams.broker import admin
 from streams.inbox import Inbox
 from streams.outcomes import USED
@@ -23,6 +23,7 @@ from streams.owner import Kept, Wiring
 from streams.ports import Answers, Questions, Record
 from streams.settings import Settings
 from streams.stages import Bundles, StageSpec
+from streams.status import stage_folder
 from streams.topics import Names, plan
 from topology.store.memory import MemoryStore
 from topology.store.rocksdb import RocksStore

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.bounds import Stretch, check_offset
+from streams.bounds import Stretch
 from streams.fetch import Span
+from streams.holding_checks import begin_within_log
 from streams.owner import Owner
 from streams.ports import Record
 from tests.unit.streams.test_owner import Counting
@@ -48,10 +49,10 @@ def owner() -> Owner:
 
 def test_an_owner_begins_where_it_was_told_to_unless_it_has_read_already():
     fresh = owner()
-    check_offset(fresh, "events", (3, 90), 40)
+    begin_within_log(fresh, "events", (3, 90), 40)
     assert fresh.next_offset("events") == 40
-    check_offset(fresh, "events", (3, 90), 10)
+    begin_within_log(fresh, "events", (3, 90), 10)
     assert fresh.next_offset("events") == 40
     late = owner()
-    check_offset(late, "events", (50, 90), 40)
+    begin_within_log(late, "events", (50, 90), 40)
     assert late.next_offset("events") == 50, "Kafka has deleted the first of them"

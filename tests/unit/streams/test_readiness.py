@@ -1,8 +1,8 @@
 """Why a worker is not ready, in codes and words."""
 
-from streams.app import not_ready
 from streams.lease import Lease
 from streams.probes import CODES
+from streams.runs import not_ready
 from streams.status import Status, read, write
 
 

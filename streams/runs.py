@@ -1,0 +1,107 @@
+"""What the worker processes of all stages have in common, ROUTE's too."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from faust.types import TP
+
+from streams import metrics
+from streams.errors import CartographError
+from streams.lag_clock import LagClock
+from streams.lease import Lease
+from streams.probes import Reason
+from streams.status import CheckpointStatus, ModelStatus, Recovering
+from streams.transport import SpanApp
+
+
+class Run(Protocol):
+    """A worker process from start to stop."""
+
+    failed: "asyncio.Future[BaseException]"
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not ready; empty: it is."""
+        ...
+
+    @property
+    def held(self) -> tuple[str, ...]: ...
+
+    @property
+    def rests(self) -> bool: ...
+
+    @property
+    def models(self) -> ModelStatus: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def leave(self) -> None: ...
+
+
+@runtime_checkable
+class Recovers(Protocol):
+    """A run that keeps state: it makes checkpoints, and finds the state of its partitions."""
+
+    @property
+    def recovering(self) -> tuple[Recovering, ...]: ...
+
+    @property
+    def checkpoint(self) -> CheckpointStatus: ...
+
+
+def not_ready(
+    lease: Lease, *, is_rebalancing: bool, held: int, assigned: int | None
+) -> tuple[Reason, ...]:
+    """Why a worker that runs cannot work on all that it should; empty: it can.
+
+    Args:
+        lease: renewed by the heartbeats that its broker answers.
+        is_rebalancing: Kafka is moving partitions.
+        held: partitions that are open.
+        assigned: those that Kafka gave, None before it has given any.
+    """
+    if assigned is None:
+        return (Reason("unassigned", "Kafka has given it no partitions yet"),)
+    reasons = []
+    if not lease.is_good:
+        words = "its broker has answered no heartbeat lately: it neither writes nor sends"
+        reasons.append(Reason("broker", words))
+    if is_rebalancing:
+        reasons.append(Reason("rebalancing", "Kafka is moving partitions between workers"))
+    if held < assigned:
+        reasons.append(Reason("opening", f"{held} of {assigned} partitions are open"))
+    return tuple(reasons)
+
+
+async def watch_app(app: SpanApp) -> None:
+    """Run a Faust app; raises what it crashed with."""
+    await app.start()
+    await app.wait_until_stopped()
+    raise app.crash_reason or CartographError("Faust stopped by itself")
+
+
+async def report_lag(
+    app: SpanApp, stage: str, positions: Mapping[TP, int], clock: LagClock[TP]
+) -> None:
+    """Set the lag of each input topic: records of all its partitions, seconds of the worst.
+
+    What was said last stands where Kafka does not answer.
+    """
+    records: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    ends, now_ms = await app.consumer.ends_now(positions), int(time.time() * 1000)
+    for tp, behind in clock.behind(ends, positions, now_ms).items():
+        records[tp.topic] = records.get(tp.topic, 0) + behind.records
+        if behind.seconds is not None:
+            seconds[tp.topic] = max(seconds.get(tp.topic, 0.0), behind.seconds)
+    for topic, count in records.items():
+        metrics.LAG.labels(stage, topic).set(count)
+    for topic, waits in seconds.items():
+        metrics.LAG_SECONDS.labels(stage, topic).set(waits)
