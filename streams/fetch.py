@@ -4,7 +4,7 @@ aiokafka hands out one object a record and forgets how far it read where no reco
 (transaction markers, aborted transactions, compaction). Here one value covers a stretch of
 offsets, records in it or not, and records are made in C from whole record batches.
 
-Private names of aiokafka 0.14 that are used here are held by `test_transport.py`.
+Private names of aiokafka 0.14 that are used here are held by `test_private_names.py`.
 """
 
 from collections.abc import Callable, Collection, Mapping
