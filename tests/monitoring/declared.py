@@ -30,15 +30,6 @@ _KMINION = {
 }
 """Of docs/metrics.md of redpanda-data/kminion; labels that its versions name alike."""
 
-_COMING = {
-    "cartograph_checkpoints_total": ("stage", "outcome"),
-    "cartograph_checkpoint_bytes_total": ("stage",),
-    "cartograph_checkpoint_age_seconds": ("stage",),
-    "cartograph_restores_total": ("stage", "source", "outcome"),
-    "cartograph_restore_seconds_bucket": ("stage", "source", "le"),
-    "cartograph_recovering_partitions": ("stage",),
-}
-
 
 def of_the_code() -> dict[str, Labels]:
     """Name as Prometheus stores it -> labels, of what `streams` declares and its processes tell."""
@@ -57,7 +48,6 @@ def everything() -> dict[str, Labels]:
     found = of_the_code()
     found["up"] = TARGET
     found |= {name: frozenset(labels) | TARGET for name, labels in _KMINION.items()}
-    found |= {name: frozenset(labels) | TARGET for name, labels in _COMING.items()}
     for rule in files.rules():
         if rule.is_alert:
             continue

@@ -41,9 +41,6 @@ MAY_BE_EMPTY = {
     "cartograph_model_fallbacks_total": "there is no GPU to give up",
     "cartograph_model_reloads_total": "no bundle was exchanged",
     "cartograph_model_score_drift": "a bundle gives 4,000 scores before it has one",
-    "cartograph_checkpoints_total": "no checkpoint was made",
-    "cartograph_checkpoint_bytes_total": "no checkpoint was made",
-    "cartograph_checkpoint_age_seconds": "no checkpoint was made",
     "cartograph_restores_total": "no partition was restored",
     "cartograph_restore_seconds_bucket": "no partition was restored",
     "cartograph_recovering_partitions": "no partition was restored",
@@ -77,7 +74,13 @@ def shown(expr: str) -> str:
 def watched(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("watched")
     settings = shop_settings(
-        kafka, f"live{int(time.time())}", folder / "graph", k_shoppers=2, model_threads=1
+        kafka,
+        f"live{int(time.time())}",
+        folder / "graph",
+        k_shoppers=2,
+        model_threads=1,
+        checkpoint_url=str(folder / "checkpoints"),
+        checkpoint_every_s=5,
     )
     sample.make(folder / "sample", 1, SIZES)
     create_all_topics(settings)
@@ -136,6 +139,9 @@ def _ask(replica: running.Running) -> None:
     for path in ("/v1/facts?limit=5", "/v1/intents?query=shoes", "/v1/facts/0", "/livez"):
         with contextlib.suppress(urllib.error.HTTPError):
             urllib.request.urlopen(replica.address + path, timeout=20).close()
+    foreign = urllib.request.Request(replica.address + "/v1/facts", headers={"Host": "a.example"})
+    with contextlib.suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(foreign, timeout=20).close()
 
 
 def test_every_panel_has_an_answer(watched: Prometheus):

@@ -15,7 +15,10 @@ PARTS = ("**Means.**", "**Look.**", "**Act.**")
 
 
 def test_promtool_takes_the_configuration_and_the_rules():
-    config = promtool("check", "config", files.DEPLOY / "prometheus" / "prometheus.yml")
+    # Its syntax alone: the token stands where Prometheus runs.
+    config = promtool(
+        "check", "config", "--syntax-only", files.DEPLOY / "prometheus" / "prometheus.yml"
+    )
     assert config.returncode == 0, config.stdout + config.stderr
     checked = promtool("check", "rules", "--lint=all", "--lint-fatal", *files.RULES.glob("*.yml"))
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -187,6 +187,14 @@ PAGE = Dashboard(
                 unit=SECONDS,
                 alert="CartographApiErrors",
             ),
+            series(
+                "API refused",
+                "At the door, by reason. Good: none; many bad-token or not-the-proxy: somebody "
+                "tries; too-often: a client asks more than api_rate.",
+                (rate("cartograph_http_refused_total", "reason"), "{{reason}}"),
+                unit="reqps",
+                alert="CartographApiErrors",
+            ),
             title="Processes and the read API",
         ),
     ),
