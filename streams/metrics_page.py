@@ -75,7 +75,7 @@ def serve(app: App, *, host: str, port: int) -> int:
     except OSError as error:
         raise SettingsError(
             f"metrics port {port} on {host} cannot be had ({error}): set CARTOGRAPH_METRICS_PORT "
-            "to another one, or to 0"
+            "to another one or to 0, and CARTOGRAPH_METRICS_HOST to an address of this machine"
         ) from error
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return int(server.server_port)

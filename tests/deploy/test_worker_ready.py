@@ -77,7 +77,7 @@ def test_while_state_is_fetched_it_says_how_far_that_is(probe: ModuleType, tmp_p
     with a_process("graph") as pid:
         told = (*rows, Recovering(2, "log"))
         says(tmp_path, pid, time.time(), ready=False, recovering=told)
-        assert reason(probe, tmp_path, "graph").endswith("yet: restoring 2, 930 of 1,100 bytes")
+        assert reason(probe, tmp_path, "graph").endswith("yet; restoring 2, 930 of 1,100 bytes")
 
 
 def test_a_generation_beside_the_first_must_be_ready_too(probe: ModuleType, tmp_path: Path):

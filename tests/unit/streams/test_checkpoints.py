@@ -24,6 +24,7 @@ from streams.control import CheckpointOrder, Control
 from streams.errors import CheckpointError, DamagedCheckpointError
 from streams.fetch import Span
 from streams.inbox import Inbox
+from streams.generations import Generations
 from streams.owner import Kept, Owner, Start, kept_of, without_incarnation
 from streams.partition import Pace, Partition
 from streams.settings import Settings
@@ -350,6 +351,7 @@ def test_records_of_somebody_else_on_the_control_topic_do_no_harm():
     heard: list[object] = []
     control = object.__new__(Control)
     control._last, control._token = {}, "x"
+    control.generations, control.source_ids = Generations(), {}
     control.on_checkpoint = control.on_reload = control.on_backfill = heard.append  # type: ignore[assignment]
     for key in (b"checkpoint", b"reload/tagging", b"backfill", b"claim/graph/0", b"claim/x"):
         for value in (b"\x80", b'{"token": "\x80"}', b"{}", b"[]", b'{"checkpoint": 5}'):

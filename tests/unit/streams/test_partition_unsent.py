@@ -28,7 +28,7 @@ def partition(start: Start, sent: list) -> Partition:
     owner = Owner("counting", 0, store, Counting, {"searched": 1}, graph="graph/1")
     owner.start(start)
 
-    async def send(messages) -> None:
+    async def send(messages, told_ms) -> None:
         sent.extend(messages)
 
     return Partition(
