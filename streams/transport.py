@@ -4,7 +4,7 @@ Stock Faust costs 75 µs a record; here an agent gets `fetch.Spans`, some thousa
 same price. Also in here: who may write (fence, lease), where reading starts (offsets that the
 partitions themselves keep), and what a rebalance does. What was measured and why it is so:
 "On Faust" in the design notes. Every private name of Faust and aiokafka that is used is held by
-`tests/unit/streams/test_private_names.py`, so that another version fails there and not in the stream.
+`tests/unit/streams/test_private_names.py`: another version fails there and not in the stream.
 """
 
 import asyncio

@@ -23,8 +23,8 @@ from streams.checkpoint.travel import Joined
 from streams.control import CheckpointOrder, Control
 from streams.errors import CheckpointError, DamagedCheckpointError
 from streams.fetch import Span
-from streams.inbox import Inbox
 from streams.generations import Generations
+from streams.inbox import Inbox
 from streams.owner import Kept, Owner, Start, kept_of, without_incarnation
 from streams.partition import Pace, Partition
 from streams.settings import Settings
