@@ -11,22 +11,23 @@ from typing import Any
 
 import prometheus_client
 
-from models_onnx.spans import Claim, Judged, Span, Tagged, Text
 from streams import metrics
-from streams.answers import Answered
+from streams.answers import ANSWERS, no_models
 from streams.counted import Counted
 from streams.events import Product, encode_product
-from streams.fetch import Span as Stretch
+from streams.fetch import Span
 from streams.graph import TABLES as GRAPH_TABLES
 from streams.graph import build_graph
 from streams.graph_quality import FactQuality
+from streams.models import Models
 from streams.owner import Owner, Start
 from streams.partition import Pace, Partition
-from streams.ports import Answers, Message, Questions, Record, State
+from streams.ports import Message, Record
 from streams.product_quality import ProductQuality
 from streams.product_reading import ProductSettings
 from streams.product_rows import TABLES as PRODUCT_TABLES
 from streams.products import build_products
+from streams.settings import Settings
 from streams.shoppers import TABLES as SHOPPER_TABLES
 from streams.shoppers import build_shoppers
 from streams.stage_report import StageReport
@@ -43,7 +44,7 @@ from topology.store.rocksdb import RocksStore, StoreMemory
 _LIST_RECORDS = 2_000
 _FLUSH_RECORDS = 20_000
 _REPORT_CPU_S, _SCRAPE_CPU_S = 1.0, 5.0
-_CATALOG_PRODUCTS = 5_000
+_CATALOG_PRODUCTS = 1_000
 _MIB = 1 << 20
 
 Work = tuple[str, tuple[str, ...], Callable[..., Any], dict[str, int], Iterator[Record]]
@@ -81,8 +82,11 @@ def _count_nothing() -> None:
 async def _measure(stage: str, records: int, folder: Path, *, on: bool) -> float:
     topic, tables, build, outputs, stream = _WORK[stage]()
     memory = StoreMemory(cache_bytes=256 * _MIB, write_buffer_bytes=128 * _MIB)
-    store = RocksStore(folder, (*TOTALS_TABLES, *tables), memory=memory)
+    store = RocksStore(folder, (*TOTALS_TABLES, *tables, ANSWERS), memory=memory)
     owner = Owner(stage, 0, store, build, outputs, graph="bench/1")
+    models = None
+    if stage == "products":
+        models = Models.load(Settings(device="cpu", model_threads=1), ("tagging", "cleaning"))
     owner.start(Start(0, None, {}))
     partition = Partition(
         owner,
@@ -90,7 +94,7 @@ async def _measure(stage: str, records: int, folder: Path, *, on: bool) -> float
         topics={topic: topic},
         lease=Open(),  # type: ignore[arg-type]
         send=_send,
-        answer=_answer,
+        answer=models.answer if models else no_models,
         pace=Pace(1e9, _FLUSH_RECORDS, 5_000, 10**9),
     )
     running = asyncio.create_task(partition.run())
@@ -102,6 +106,8 @@ async def _measure(stage: str, records: int, folder: Path, *, on: bool) -> float
     taken = await _feed(partition, topic, stream, records, watch)
     partition.close()
     await running
+    if models is not None:
+        models.close()
     return records / taken
 
 
@@ -133,7 +139,7 @@ async def _feed(
         records = list(islice(stream, min(left, _LIST_RECORDS)))
         left -= len(records)
         begun = time.process_time()
-        span = Stretch(records[0].offset, records[-1].offset + 1, records, 1)
+        span = Span(records[0].offset, records[-1].offset + 1, records, 1)
         await partition.read(topic, span)
         await asyncio.sleep(0)
         if watch is not None:
@@ -146,22 +152,6 @@ async def _feed(
 
 async def _send(messages: Sequence[Message], source_ms: int | None) -> None:
     del messages, source_ms
-
-
-async def _answer(questions: Questions, state: State) -> Answered:
-    """Every title is red, and every claim likely."""
-    del state
-    tagged = {each: _tagged(each) for each in questions.texts}
-    judged = {each: _judged(each) for each in questions.claims}
-    return Answered(Answers(tagged, judged), [])
-
-
-def _tagged(text: Text) -> Tagged:
-    return Tagged((Span(0, 3, "color", "red", 0.9),)) if text.type else Tagged()
-
-
-def _judged(claim: Claim) -> Judged:
-    return Judged(0.93, "accepted" if len(claim.value) % 2 else "held")
 
 
 def _shoppers() -> Work:
@@ -201,7 +191,10 @@ def _products() -> Work:
                 id=f"p{offset % _CATALOG_PRODUCTS}",
                 title=f"Red running shoes number {offset}",
                 category=("Fashion", "Running shoes"),
-                attributes={"baseColour": [colors[offset % 3]], "weight": [f"{offset % 90} g"]},
+                attributes={
+                    "baseColour": [colors[offset % 3]],
+                    "weight": [f"{offset % 90} g"],
+                },
                 position=(0, offset),
             )
             yield Record(offset, 0, product.id.encode(), encode_product(product))
