@@ -2,10 +2,10 @@
 
     python -m tests.bench.endurance [--events N] [--products N] [--queries N]
 
-All five stages and a read replica over a catalog that is read first; then sessions come and go
-(the light mix), ten rounds of a tenth of `--events` each, every round read to its end. Of each
-round: RSS of each process, and CPU an event over all workers. The first round fills the caches; the
-last is set beside the second.
+All five stages, each making a checkpoint a minute, and a read replica over a catalog that is read
+first; then sessions come and go (the light mix), ten rounds of a tenth of `--events` each, every
+round read to its end. Of each round: RSS of each process, and CPU an event over all workers. The
+first round fills the caches; the last is set beside the second.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from tests.bench.report import REPOSITORY, Row, row, save
 from tests.kafka.helpers import tally
 
 ROUNDS = 10
+CHECKPOINT_EVERY_S = 60
 GROWTH_LIMIT = 1.1
 _TIMEOUT_S = 1_800.0
 
@@ -48,7 +49,8 @@ def endure(place: Place, arguments: argparse.Namespace) -> list[Row]:
     shop = sample_shop(place.folder / "sample", 1_000, products=arguments.products, tracers=0)
     asked = made_up_shop(queries=arguments.queries).queries
     bought = Shop([feed.key.decode() for feed in shop.catalog], asked)
-    flow = Flow(place)
+    checkpoints = str(place.folder / "checkpoints")
+    flow = Flow(place, checkpoint_url=checkpoints, checkpoint_every_s=CHECKPOINT_EVERY_S)
     rounds = []
     with flow.running(), _serving(flow.settings) as serve:
         place.fill(flow.catalog, shop.catalog)

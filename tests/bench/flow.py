@@ -120,10 +120,10 @@ class Moment(NamedTuple):
 class Flow:
     """Source topics, a graph, and its five workers."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, **changes: object) -> None:
         self.events, self.catalog = place.topic("shop-events"), place.topic("shop-catalog")
         self.settings = place.settings(
-            sources={self.events: "native", self.catalog: "native-catalog"}
+            sources={self.events: "native", self.catalog: "native-catalog"}, **changes
         )
         self.workers = {stage: Worker(self.settings, stage) for stage in STAGES}
         self._inputs: dict[str, dict[str, str]] = {
