@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := deploy/requirements
+JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest
+SHARED_OUT := -n $(JOBS) --dist loadfile  # each job has a Kafka of its own
 SOURCES := streams models_onnx topology tests deploy
 N ?= 100000
 EXAMPLES ?= 300
@@ -53,14 +55,14 @@ demo: $(VENV)/.run ## a real Kafka, a sample shop played through it, and the gra
 	$(BIN)/cartograph demo $(DEMO)
 
 test: $(VENV)/.dev ## the whole suite, real Kafka included
-	$(PYTEST)
+	$(PYTEST) $(SHARED_OUT)
 
 check: $(VENV)/.dev ## ruff, mypy, import contracts, unit tests: under a minute, on every commit
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check --quiet $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) -q -m "not kafka and not slow" tests/unit tests/properties tests/contracts
+	$(PYTEST) $(SHARED_OUT) -q -m "not kafka and not slow" tests/unit tests/properties tests/contracts
 
 test-s3: $(VENV)/.dev ## checkpoints against a second S3 server, built from the Go module proxy (needs Go)
 	test -x $(S3_SERVER) || { mkdir -p $(dir $(S3_SERVER)) && \
