@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 LOCKS := deploy/requirements
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest
-SHARED_OUT := -n $(JOBS) --dist loadfile  # each job has a Kafka of its own
+# Each job has a Kafka of its own; files go out as they stand, the long ones before the last.
+SHARED_OUT := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 SOURCES := streams models_onnx topology tests deploy
 N ?= 100000
 EXAMPLES ?= 300

@@ -15,7 +15,8 @@ SHOP: Final = "play"
 FORGET: Final = "forget"
 TIDY: Final = "topics tidy"
 RETRY: Final = "dead-letters"
-ORDERS: Final = "model reload, model backfill, checkpoint create"
+ORDERS: Final = "orders"
+"""`model reload`, `model backfill`, `checkpoint create`."""
 PARTS: Final = (*STAGES, SERVE, SETUP, SHOP, FORGET, TIDY, RETRY, ORDERS)
 
 

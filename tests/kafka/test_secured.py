@@ -338,5 +338,5 @@ def test_rights_are_told_for_every_part(capsys):
     from streams.cli.setup import topics
 
     told = json.loads(CliRunner().invoke(topics, ["rights", "--json"]).stdout)
-    assert {each["part"] for each in told} == {*STAGES, SERVE, SETUP}
+    assert {each["part"] for each in told} == {*PARTS} - {SHOP}
     assert len(told) == len({tuple(each.items()) for each in told})
