@@ -24,6 +24,7 @@ from streams.shopper_rows import (
     Week,
     freeze,
     ledger_key,
+    pack_steps,
     pack_week,
     thaw,
     unpack_week,
@@ -38,6 +39,8 @@ PAIRS_CAPPED = "pairs.capped"
 
 LEDGER_ROWS = "ledger_rows"
 _WEEK_DIGITS = 5
+_SETTLE_SHARE = 4
+"""A large row is settled again when its events are this part of all that would be written."""
 
 
 class Ledger:
@@ -58,11 +61,42 @@ class Ledger:
         self.first_week: int | None = None
 
     def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
-        """Take what a row has admitted in, and tell what changes by it.
+        """Take what a row has admitted in, and tell what changes by it; a large row may wait.
 
         An event that is older than the horizon would be late from now on. `fresh` is in order;
         `chunk` is the same, packed one after the other in any order.
         """
+        if row.told >= 0 or (
+            row.weight >= self._settings.large_row and self._works_out(row, fresh)
+        ):
+            row.bought = row.bought or any(step.kind >= PURCHASE for step in fresh)
+            row.defer(fresh, chunk)
+        else:
+            self._take_in(row, fresh, chunk, horizon_ms)
+
+    def catch_up(self, row: Row, horizon_ms: int) -> None:
+        """Tell what the events of a deferred row come to; it is deferred no longer."""
+        fresh = row.take_out()
+        if fresh:
+            self._take_in(row, fresh, pack_steps(fresh), horizon_ms)
+        elif row.dropped:
+            self._insert(row, [])
+            row.folded = row.count
+
+    def _works_out(self, row: Row, fresh: list[Step]) -> bool:
+        """Whether it takes all of a row to tell what changes by these."""
+        highest = max(step.kind for step in fresh)
+        if highest == RETURN or row.dropped:
+            return True
+        if fresh[0].at <= row.latest:
+            return row.bought or highest == PURCHASE
+        return highest == PURCHASE and (
+            row.now is None
+            or row.standing is None
+            or any(each.basket and not each.basket.plain for each in row.now.sessions.values())
+        )
+
+    def _take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
         first, latest = fresh[0], row.latest
         highest = first.kind
         only_clicks = highest == CLICK
@@ -106,9 +140,11 @@ class Ledger:
         now = self._fold(row)
         if highest == PURCHASE:
             # A basket that grows too large takes pairs of the week before back.
-            begun = min((week_of(each.bought[0].at) for each in now.baskets()), default=week)
-            if begun < week:
-                self._need(row, begun, week)
+            if row.begun < 0:
+                begun = (week_of(each.bought[0].at) for each in now.baskets())
+                row.begun = min(begun, default=week)
+            if row.begun < week:
+                self._need(row, row.begun, week)
             told = self._told(row)
             self._telling.asked(told, fresh)
             self._go_on(row, now, fresh, told)
@@ -140,11 +176,12 @@ class Ledger:
         What the row stands for is worked out from the settled part on, before and after. Returns
         whether `now` has the fresh events.
         """
-        row.latest = max(row.latest, fresh[-1].at)
+        if fresh:
+            row.latest = max(row.latest, fresh[-1].at)
         if not row.bought and not row.dropped:
             self._need(row, week_of(fresh[0].at), week_of(fresh[-1].at))
             self._telling.asked(self._told(row), fresh)
-            row.now, row.folded = None, 0
+            row.now, row.folded, row.begun = None, 0, -1
             return False
         old = row.steps()
         self._need(row, *self._weeks_of(self._fold(row), old + fresh))
@@ -165,7 +202,7 @@ class Ledger:
             return row.now
         now = row.now
         if now is None:
-            now, row.folded = thaw(row.settled), 0
+            now, row.folded, row.begun = thaw(row.settled), 0, -1
         steps = row.steps(row.folded)
         if RETURN in [step.kind for step in steps]:
             self._need(row, *self._weeks_of(now, steps))
@@ -219,7 +256,7 @@ class Ledger:
     def _tell_difference(self, row: Row, now: Open, steps: list[Step]) -> None:
         """Tell what has changed since `standing`, now that `now` is what the row comes to."""
         over = sum(basket.over for basket in row.now.baskets()) if row.now else 0
-        row.now = now
+        row.now, row.begun = now, -1
         told, after = row.standing or {}, self._work_out(row, now)
         texts = {query_hash(step.what): step.what for step in steps if step.kind == SEARCH}
         self._telling.difference(told, after, texts)
@@ -252,6 +289,7 @@ class Ledger:
         The horizon ends a minute, all that is packed is older, and what can still come is not.
         """
         self._settle(row, self._come_to(row), horizon_ms)
+        row.now, row.weeks, row.standing = None, {}, None
         row.keep(())
         row.ids = dict.fromkeys([step.id for step in fresh])
         row.bought = any(step.kind >= PURCHASE for step in fresh)
@@ -264,6 +302,7 @@ class Ledger:
         row.trim_at = max(self._settings.raw_events, 2 * len(steps))
         if len(old) < len(rest):
             return
+        is_large = row.weight >= self._settings.large_row
         now = thaw(row.settled)
         if any(step.kind == RETURN for step in old):
             self._need(row, *self._weeks_of(now, old))
@@ -271,6 +310,11 @@ class Ledger:
         self._settle(row, now, horizon_ms)
         row.keep(rest)
         row.trim_at = max(self._settings.raw_events, 2 * len(rest))
+        if is_large:  # reading all of it back would cost more than what was settled
+            row.now, row.begun = now if row.settled else None, -1
+            row.trim_at = max(row.trim_at, row.count + row.weight // _SETTLE_SHARE)
+        else:
+            row.now, row.weeks, row.standing = None, {}, None
 
     def forget(self, row: Row, erased: Erased, last_week: int) -> TakenBack:
         """Take back all that is forgotten of a row and of its ledger, up to a week.
@@ -337,7 +381,6 @@ class Ledger:
             row.settled = freeze(now)
         else:
             row.settled = b""
-        row.now, row.weeks, row.standing = None, {}, None
 
     def _enter(self, row: Row, now: Open, ended: list[Basket]) -> None:
         """Write what is settled into the ledger, and mark what was taken back."""

@@ -28,6 +28,8 @@ SHOPPERS, LEDGER, OPEN_DAYS = "shoppers", "ledger", "open"
 _HEAD = struct.Struct(">IIBI")
 _ARRAY = struct.Struct(">BI")
 _ARRAY_32 = 0xDD  # MessagePack: an array whose length has four bytes
+_STEP_BYTES: Final = 64
+"""Of a settled purchase, roughly."""
 _SMALL_ARRAYS = [bytes([0x90 | count]) for count in range(16)]
 pack_step = _encode = msgspec.msgpack.Encoder().encode
 _decode_open = msgspec.msgpack.Decoder(Open).decode
@@ -84,6 +86,9 @@ class Row(Struct, gc=False):
         minutes: minute -> its searches and clicks, by hash; None when nobody asked yet.
         day: under which the row stands in table `open`; -1: under none.
         trim_at: how many to keep before trying to settle some.
+        told: how many of the packed events the totals know of, while the row is deferred
+            (`shopper_deferred.py`); -1: all. What is told of them changes only when it is not.
+        begun: week in which the oldest basket of `now` began, or one before it; -1: nobody asked.
     """
 
     shopper: str
@@ -102,6 +107,13 @@ class Row(Struct, gc=False):
     standing: dict[bytes, None] | None = None
     minutes: dict[int, list[tuple[int, str]]] | None = None
     day: int = -1
+    told: int = -1
+    begun: int = -1
+
+    @property
+    def weight(self) -> int:
+        """About how many steps it takes to work out what the row stands for."""
+        return self.count + len(self.standing or ()) + len(self.settled) // _STEP_BYTES
 
     def steps(self, start: int = 0) -> list[Step]:
         """The packed events but the first `start`, in order."""
@@ -149,7 +161,7 @@ class Row(Struct, gc=False):
         if self.minutes is None:
             self.minutes = {}
             for each in chain(self.steps(), admitted):
-                if each.kind <= CLICK:
+                if each.kind <= CLICK and each.id in self.ids:
                     minute = self.minutes.setdefault(each.at // MINUTE_MS, [])
                     insort(minute, stable_order(each.id))
         place = stable_order(step.id)
@@ -168,6 +180,39 @@ class Row(Struct, gc=False):
             else:
                 self.dropped = {dropped, *(self.dropped or ())}
         return True
+
+    def defer(self, fresh: list[Step], chunk: bytes) -> None:
+        """Keep fresh events, which are in order, without a look at what they come to."""
+        if self.told < 0:
+            self.told = self.count
+        self.latest = max(self.latest, fresh[-1].at)
+        self.packed += chunk
+        self.count += len(fresh)
+
+    def resume(self, limit: int, told: int) -> None:
+        """A deferred row comes back from its bytes: find out again what was capped after all."""
+        self.told = told
+        minutes: dict[int, list[str]] = {}
+        for step in self.steps():
+            if step.kind <= CLICK:
+                minutes.setdefault(step.at // MINUTE_MS, []).append(step.id)
+        dropped = {
+            ident
+            for found in minutes.values()
+            for ident in sorted(found, key=stable_order)[limit:]
+        }
+        self.dropped = dropped or None
+        self.ids = {ident: None for ident in self.ids if ident not in dropped}
+
+    def take_out(self) -> list[Step]:
+        """Take the deferred events, in order, out of the row: it is as the totals know it."""
+        steps, dropped = unpack_steps(self.packed, self.count), self.dropped or ()
+        before, fresh = steps[: self.told], steps[self.told :]
+        self.packed, self.count, self.told = pack_steps(before), len(before), -1
+        self.latest = max((step.at for step in before), default=NEVER)
+        if not any(step.id in dropped for step in before):
+            self.dropped = None
+        return sorted(step for step in fresh if step.id not in dropped)
 
     def keep(self, steps: Sequence[Step]) -> None:
         """Keep just these; the others are settled, or capped."""

@@ -32,6 +32,8 @@ from streams.events import decode_event
 from streams.outcomes import CAPPED, DUPLICATE, ERASED, LATE, USED
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
+from streams.shopper_deferred import TABLE as UNTOLD
+from streams.shopper_deferred import Deferred
 from streams.shopper_erasures import TABLE as ERASED_ROWS
 from streams.shopper_erasures import Erased, TakenBack
 from streams.shopper_erasures import decode as decode_erased
@@ -53,7 +55,7 @@ from streams.shopper_sessions import Step, step_of
 from streams.weeks import week_end_ms, week_of
 from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
 
-TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, "meta")
+TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, UNTOLD, "meta")
 EVENTS = "events"
 OPEN_VISITS = "open_visits"
 _HIGH, _ANSWERED = b"shoppers", b"erasures"
@@ -82,6 +84,7 @@ class Shoppers:
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
         self._fresh: dict[str, list[bytes]] = {}
+        self._deferred, self._is_calm = Deferred(wiring.state), False
         self.cache = CacheCount()
         high = self._state.get("meta", _HIGH)
         self._high = self._high_written = _NEVER if high is None else int(high)
@@ -158,22 +161,28 @@ class Shoppers:
         """Nothing was asked."""
 
     def calm(self) -> None:
-        """Nothing waits."""
+        """Let the next flush tell what large rows have not told."""
+        self._is_calm = True
 
     @property
     def is_idle(self) -> bool:
-        """Always: nothing waits for a quiet moment."""
-        return True
+        """Whether all that was used is told."""
+        return not self._deferred
 
     def flush(self) -> None:
         """Tell what has changed and write every changed row."""
         horizon = self._high - self._settings.allowance_ms
-        self._take_in(horizon)
         budget = max(_SWEEP, 2 * len(self._fresh))
+        fresh = self._take_in(horizon)
         self._fresh.clear()
         if self._high != self._high_written:
             self._state.put("meta", _HIGH, b"%d" % self._high)
             self._high_written = self._high
+        if self._is_calm:
+            self._catch_up_all()
+        elif self._deferred:
+            for shopper in self._deferred.due(fresh, lambda each: self._row(each).weight):
+                self._catch_up(self._row(shopper))
         self._close(budget, horizon)
         self._expire(budget)
         self._counted.flush()
@@ -184,7 +193,23 @@ class Shoppers:
         for name, table in ((OPEN_VISITS, SHOPPERS), (LEDGER_ROWS, LEDGER)):
             yield name, sum(1 for _ in rows(self._state, table))
 
-    def _take_in(self, horizon: int) -> None:
+    def _catch_up_all(self) -> None:
+        for shopper in self._deferred.all():
+            self._catch_up(self._row(shopper))
+        self._is_calm = False
+
+    def _catch_up(self, row: Row) -> None:
+        """Tell what a deferred row has not told."""
+        # Fresh events that are not taken in yet can be as old as the last flush allowed.
+        horizon = self._high_written - self._settings.allowance_ms
+        self._ledger.catch_up(row, horizon)
+        self._deferred.note(row)
+        if row.count >= row.trim_at:
+            self._ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
+        self._write(row)
+
+    def _take_in(self, horizon: int) -> int:
+        """Take the fresh events in; how many were used."""
         rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
         used = duplicates = capped = erased = 0
         missed = self.cache.misses
@@ -208,7 +233,9 @@ class Shoppers:
                     continue
                 chunk = pack_steps(admitted)
             ledger.take_in(row, admitted, chunk, horizon)
-            if row.count >= row.trim_at:
+            if row.told >= 0:
+                self._deferred.note(row)
+            elif row.count >= row.trim_at:
                 ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
             self._write(row)
         self.cache.hits += len(self._fresh) - (self.cache.misses - missed)
@@ -216,6 +243,7 @@ class Shoppers:
         for outcome, n in ends:
             if n:
                 self._tally[f"{EVENTS}.{outcome}"] += n
+        return used + duplicates + capped
 
     def _spared(self, shopper: str, known: Erased, packed: list[bytes]) -> list[bytes]:
         """Those fresh events of a forgotten shopper that are not forgotten.
@@ -223,7 +251,7 @@ class Shoppers:
         One that is may lead from what is forgotten to events that were used so far.
         """
         fresh = unpack_steps(b"".join(packed), len(packed))
-        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        row = self._told(shopper)
         raw = row.steps() if row else []
         if not known.cut(sorted(raw + fresh), self._settings.reach_minutes):
             return packed
@@ -234,8 +262,7 @@ class Shoppers:
 
     def _take_back(self, shopper: str, known: Erased) -> TakenBack:
         """Take back what is forgotten of all that is kept of a shopper."""
-        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
-        row = row or Row(shopper, shopper.encode(), self._settings.raw_events)
+        row = self._told(shopper) or Row(shopper, shopper.encode(), self._settings.raw_events)
         taken = self._ledger.forget(row, known, week_of(max(self._high, 0)))
         self._state.put(ERASED_ROWS, row.key, encode_erased(known))
         if row.count:
@@ -256,7 +283,9 @@ class Shoppers:
             self._counted.add(OPEN_VISITS, -1)
 
     def _row(self, shopper: str) -> Row:
-        """The shopper's row, from the older generation, the state, or new."""
+        """The shopper's row, from either generation, the state, or new."""
+        if (row := self._young.get(shopper)) is not None:
+            return row
         row = self._old.pop(shopper, None)
         if row is None:
             self.cache.misses += 1
@@ -268,7 +297,17 @@ class Shoppers:
         data = self._state.get(SHOPPERS, shopper.encode())
         if data is None:
             return None
-        return unpack(shopper, data, self._settings.raw_events)
+        row = unpack(shopper, data, self._settings.raw_events)
+        if (told := self._deferred.told(shopper)) >= 0:
+            row.resume(self._settings.minute_events, told)
+        return row
+
+    def _told(self, shopper: str) -> Row | None:
+        """The shopper's row, deferred no longer; None: nothing is kept of the shopper."""
+        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        if row is not None and row.told >= 0:
+            self._catch_up(row)
+        return row
 
     def _write(self, row: Row) -> None:
         day = row.latest // DAY_MS
@@ -299,7 +338,7 @@ class Shoppers:
                 after = key
 
     def _close_visit(self, shopper: str, day: int, horizon: int) -> None:
-        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        row = self._told(shopper)
         if row is None or row.day != day:
             return
         self._ledger.leave(row, horizon)
@@ -314,6 +353,7 @@ class Shoppers:
         while budget > 0 and (week := self._ledger.first_week) is not None:
             if week_end_ms(week) + settings.keep_ms + settings.allowance_ms >= self._high:
                 return
+            self._catch_up_all()  # a return that waits can reach what is about to go
             entries = self._state.scan(LEDGER, after=after, limit=min(budget, _SWEEP))
             budget -= len(entries)
             self._ledger.first_week = None

@@ -13,6 +13,7 @@ import msgspec
 from streams.checks.protocol import shown
 from streams.ports import State
 from streams.scanning import each
+from streams.shopper_deferred import TABLE as UNTOLD
 from streams.shopper_keys import standing_of, topic_of
 from streams.shopper_rows import (
     LEDGER,
@@ -24,6 +25,7 @@ from streams.shopper_rows import (
     thaw,
     time_of_key,
     unpack,
+    unpack_steps,
     unpack_week,
 )
 from streams.shopper_sessions import Sessions, Step
@@ -111,7 +113,11 @@ class _Recount:
         row = unpack(name, data, 0) if data is not None else None
         now = thaw(row.settled if row is not None else b"")
         settled = [basket for week in weeks.values() for basket in week.baskets]
-        steps: list[Step] = row.steps() if row is not None else []
+        steps: list[Step] = []
+        if row is not None:
+            told = self._state.get(UNTOLD, row.key)
+            known = unpack_steps(row.packed, row.count)
+            steps = sorted(known if told is None else known[: int(told)])
         for step in steps:
             if step.kind == CLICK:
                 sessions.click(now, step)
