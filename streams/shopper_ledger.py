@@ -7,38 +7,27 @@ as its oracle): both leave a row's `standing` as `shopper_keys.standing_of` woul
 from collections import Counter
 from collections.abc import Sequence
 
-from streams.counted import Counted
 from streams.outbox import Outbox
-from streams.ports import State
-from streams.shopper_erasures import Erased, TakenBack, without
+from streams.shopper_erasures import Erased, TakenBack
 from streams.shopper_keys import (
-    Basket,
     count_over,
-    mark,
     standing_of,
 )
 from streams.shopper_rows import (
-    LEDGER,
-    NO_WEEK,
     Row,
-    Week,
     freeze,
-    ledger_key,
     pack_steps,
-    pack_week,
     thaw,
-    unpack_week,
 )
 from streams.shopper_sessions import NEVER, Open, Sessions, Step
 from streams.shopper_telling import Telling
-from streams.weeks import WEEK_MS, week_from_key, week_of
+from streams.shopper_weeks import Weeks
+from streams.weeks import WEEK_MS, week_of
 from streams.windows import CLICK, MINUTE_MS, PURCHASE, RETURN, SEARCH, WindowSettings, query_hash
 
 PAIRS_CAPPED = "pairs.capped"
 """Tally of products that were not paired, because their basket had too many."""
 
-LEDGER_ROWS = "ledger_rows"
-_WEEK_DIGITS = 5
 _SETTLE_SHARE = 4
 """A large row is settled again when its events are this part of all that would be written."""
 
@@ -48,17 +37,15 @@ class Ledger:
 
     def __init__(
         self,
-        state: State,
+        weeks: Weeks,
         outbox: Outbox,
         tally: Counter[str],
         settings: WindowSettings,
-        counted: Counted,
     ) -> None:
-        self._state, self._tally = state, tally
-        self._settings, self._reach, self._counted = settings, settings.reach_ms, counted
+        self._weeks, self._tally = weeks, tally
+        self._settings, self._reach = settings, settings.reach_ms
         self._sessions = Sessions(settings)
         self._telling = Telling(outbox, self._sessions)
-        self.first_week: int | None = None
 
     def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
         """Take what a row has admitted in, and tell what changes by it; a large row may wait.
@@ -129,9 +116,9 @@ class Ledger:
         # All weeks before anything is told, as `standing` is of them.
         week = self._sessions.week_of(fresh[0].at)
         if week not in row.weeks:
-            self._need(row, week, week)
+            self._weeks.need(row, week, week)
         if len(fresh) > 1 and fresh[-1].at >= self._sessions.week_end:
-            self._need(row, week, week_of(fresh[-1].at))
+            self._weeks.need(row, week, week_of(fresh[-1].at))
         if highest <= CLICK:
             self._telling.asked(
                 row.standing if row.standing is not None else self._told(row), fresh
@@ -144,12 +131,12 @@ class Ledger:
                 begun = (week_of(each.bought[0].at) for each in now.baskets())
                 row.begun = min(begun, default=week)
             if row.begun < week:
-                self._need(row, row.begun, week)
+                self._weeks.need(row, row.begun, week)
             told = self._told(row)
             self._telling.asked(told, fresh)
             self._go_on(row, now, fresh, told)
         else:
-            self._need(row, *self._weeks_of(now, fresh))
+            self._weeks.need(row, *self._weeks_of(now, fresh))
             self._told(row)
             self._replay(row, now, fresh)
             self._tell_difference(row, now, fresh)
@@ -179,12 +166,12 @@ class Ledger:
         if fresh:
             row.latest = max(row.latest, fresh[-1].at)
         if not row.bought and not row.dropped:
-            self._need(row, week_of(fresh[0].at), week_of(fresh[-1].at))
+            self._weeks.need(row, week_of(fresh[0].at), week_of(fresh[-1].at))
             self._telling.asked(self._told(row), fresh)
             row.now, row.folded, row.begun = None, 0, -1
             return False
         old = row.steps()
-        self._need(row, *self._weeks_of(self._fold(row), old + fresh))
+        self._weeks.need(row, *self._weeks_of(self._fold(row), old + fresh))
         self._told(row)
         if row.dropped:
             old = [step for step in old if step.id not in row.dropped]
@@ -205,7 +192,7 @@ class Ledger:
             now, row.folded, row.begun = thaw(row.settled), 0, -1
         steps = row.steps(row.folded)
         if RETURN in [step.kind for step in steps]:
-            self._need(row, *self._weeks_of(now, steps))
+            self._weeks.need(row, *self._weeks_of(now, steps))
         self._replay(row, now, steps)
         count_over(now.baskets(), self._settings.basket)
         row.now, row.folded = now, row.count
@@ -272,17 +259,6 @@ class Ledger:
         returns = [max(0, step.at - reach_back) for step in steps if step.kind == RETURN]
         return week_of(min(times + returns)), week_of(max(times))
 
-    def _need(self, row: Row, first: int, last: int) -> None:
-        """Have these weeks of the row's ledger at hand; before anything is told."""
-        weeks = row.weeks
-        for week in range(first, last + 1):
-            if week not in weeks:
-                data = self._state.get(LEDGER, ledger_key(week, row.shopper))
-                if data is None:
-                    weeks[week] = NO_WEEK
-                else:
-                    weeks[week], row.standing = unpack_week(week, data), None
-
     def leave(self, row: Row, horizon_ms: int, fresh: Sequence[Step] = ()) -> None:
         """Settle all that is packed; after it, `fresh` is all that the row has.
 
@@ -305,7 +281,7 @@ class Ledger:
         is_large = row.weight >= self._settings.large_row
         now = thaw(row.settled)
         if any(step.kind == RETURN for step in old):
-            self._need(row, *self._weeks_of(now, old))
+            self._weeks.need(row, *self._weeks_of(now, old))
         self._replay(row, now, old)
         self._settle(row, now, horizon_ms)
         row.keep(rest)
@@ -321,8 +297,8 @@ class Ledger:
 
         Moves `erased.last` to the last event that the row has lost.
         """
-        if self.first_week is not None:
-            self._need(row, self.first_week, last_week)
+        if self._weeks.first is not None:
+            self._weeks.need(row, self._weeks.first, last_week)
         told, before = self._told(row), self._fold(row)
         sessions, steps = len(before.sessions), row.steps()
         baskets = sum(len(week.baskets) for week in row.weeks.values()) + len(before.ended)
@@ -333,7 +309,7 @@ class Ledger:
         row.keep(steps[erased.cut(steps, self._settings.reach_minutes) :])
         if not row.count and not row.settled:
             row.latest = NEVER
-        weeks = self._cut_weeks(row, erased.until)
+        weeks = self._weeks.cut(row, erased.until)
         now, left = thaw(row.settled), row.steps()
         self._replay(row, now, left)
         self._tell_difference(row, now, left)
@@ -341,24 +317,6 @@ class Ledger:
         totals = len(told.keys() - (row.standing or {}).keys())
         row.now, row.weeks, row.standing = None, {}, None
         return TakenBack(sessions + baskets - after - len(now.sessions), weeks, totals)
-
-    def _cut_weeks(self, row: Row, until: int) -> int:
-        """Forget what of the weeks at hand is of visits that began by the minute; how many."""
-        changed = 0
-        for number, week in list(row.weeks.items()):
-            left = without(week, until)
-            if left == week:
-                continue
-            changed += 1
-            key = ledger_key(number, row.shopper)
-            if left == NO_WEEK:
-                row.weeks[number] = NO_WEEK
-                self._state.delete(LEDGER, key)
-                self._counted.add(LEDGER_ROWS, -1)
-            else:
-                row.weeks[number] = left
-                self._state.put(LEDGER, key, pack_week(left))
-        return changed
 
     def _settle(self, row: Row, now: Open, horizon_ms: int) -> None:
         """What `now` comes to becomes the row's settled part.
@@ -372,7 +330,7 @@ class Ledger:
                 del now.sessions[label]
                 if session.basket is not None:
                     ended.append(session.basket)
-        self._enter(row, now, ended)
+        self._weeks.enter(row, now, ended)
         now.ended, now.asked, now.taken = [], set(), set()
         now.searched = {k: v for k, v in now.searched.items() if horizon_ms - v[1] <= span}
         now.clicked = {k: v for k, v in now.clicked.items() if horizon_ms - v[1] <= span}
@@ -381,31 +339,3 @@ class Ledger:
             row.settled = freeze(now)
         else:
             row.settled = b""
-
-    def _enter(self, row: Row, now: Open, ended: list[Basket]) -> None:
-        """Write what is settled into the ledger, and mark what was taken back."""
-        dirty = set[int]()
-        for key, since in now.asked:
-            asked = self._week(row, week_from_key(key[-_WEEK_DIGITS:]), dirty).asked
-            asked[key] = max(since, asked.get(key, 0))
-        for basket in ended:
-            home = week_of(max(each.at for each in basket.bought))
-            self._week(row, home, dirty).baskets.append(basket)
-        if now.taken:
-            for basket in now.baskets():
-                mark(basket, now.taken)
-            for number, week_row in row.weeks.items():
-                if any([mark(basket, now.taken) for basket in week_row.baskets]):
-                    dirty.add(number)
-        for number in sorted(dirty):
-            self._state.put(LEDGER, ledger_key(number, row.shopper), pack_week(row.weeks[number]))
-            self.first_week = number if self.first_week is None else min(number, self.first_week)
-
-    def _week(self, row: Row, week: int, dirty: set[int]) -> Week:
-        """A week of the row's ledger that is about to change."""
-        self._need(row, week, week)
-        if row.weeks[week] is NO_WEEK:
-            row.weeks[week] = Week()
-            self._counted.add(LEDGER_ROWS, 1)
-        dirty.add(week)
-        return row.weeks[week]

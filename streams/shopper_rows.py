@@ -89,6 +89,9 @@ class Row(Struct, gc=False):
         told: how many of the packed events the totals know of, while the row is deferred
             (`shopper_deferred.py`); -1: all. What is told of them changes only when it is not.
         begun: week in which the oldest basket of `now` began, or one before it; -1: nobody asked.
+        written: how many packed events stand in the state just so, with the settled part and the
+            day, of a large row; 0: it is to be written whole. `written_bytes`: their length.
+        pieces: in how many pieces behind the whole they stand (`shopper_store.py`).
     """
 
     shopper: str
@@ -109,6 +112,9 @@ class Row(Struct, gc=False):
     day: int = -1
     told: int = -1
     begun: int = -1
+    written: int = 0
+    written_bytes: int = 0
+    pieces: int = 0
 
     @property
     def weight(self) -> int:
@@ -197,9 +203,7 @@ class Row(Struct, gc=False):
             if step.kind <= CLICK:
                 minutes.setdefault(step.at // MINUTE_MS, []).append(step.id)
         dropped = {
-            ident
-            for found in minutes.values()
-            for ident in sorted(found, key=stable_order)[limit:]
+            ident for found in minutes.values() for ident in sorted(found, key=stable_order)[limit:]
         }
         self.dropped = dropped or None
         self.ids = {ident: None for ident in self.ids if ident not in dropped}
@@ -209,6 +213,7 @@ class Row(Struct, gc=False):
         steps, dropped = unpack_steps(self.packed, self.count), self.dropped or ()
         before, fresh = steps[: self.told], steps[self.told :]
         self.packed, self.count, self.told = pack_steps(before), len(before), -1
+        self.written = 0
         self.latest = max((step.at for step in before), default=NEVER)
         if not any(step.id in dropped for step in before):
             self.dropped = None
@@ -217,7 +222,7 @@ class Row(Struct, gc=False):
     def keep(self, steps: Sequence[Step]) -> None:
         """Keep just these; the others are settled, or capped."""
         self.packed, self.count = pack_steps(steps), len(steps)
-        self.folded = 0
+        self.folded = self.written = 0
         self.ids = dict.fromkeys([step.id for step in steps])
         self.bought = any(step.kind >= PURCHASE for step in steps)
         self.minutes = None
@@ -232,12 +237,13 @@ class Row(Struct, gc=False):
         return head + self.settled + self.packed
 
 
-def unpack(shopper: str, data: bytes, trim_at: int) -> Row:
-    """Inverse of `Row.pack`."""
+def unpack(shopper: str, data: bytes, trim_at: int, added: bytes = b"", count: int = 0) -> Row:
+    """Inverse of `Row.pack`, with so many more packed events behind it."""
     row = Row(shopper, shopper.encode(), trim_at)
     row.day, size, _, row.count = _HEAD.unpack_from(data)
     start = _HEAD.size + size
-    row.settled, row.packed = data[_HEAD.size : start], data[start:]
+    row.settled, row.packed = data[_HEAD.size : start], data[start:] + added
+    row.count += count
     steps = row.steps()
     row.ids = dict.fromkeys([step.id for step in steps])
     if steps:

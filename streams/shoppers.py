@@ -38,7 +38,7 @@ from streams.shopper_erasures import TABLE as ERASED_ROWS
 from streams.shopper_erasures import Erased, TakenBack
 from streams.shopper_erasures import decode as decode_erased
 from streams.shopper_erasures import encode as encode_erased
-from streams.shopper_ledger import LEDGER_ROWS, Ledger
+from streams.shopper_ledger import Ledger
 from streams.shopper_rows import (
     LEDGER,
     OPEN_DAYS,
@@ -48,14 +48,15 @@ from streams.shopper_rows import (
     pack_step,
     pack_steps,
     time_of_key,
-    unpack,
     unpack_steps,
 )
 from streams.shopper_sessions import Step, step_of
+from streams.shopper_store import PIECES, drop_row, read_row, write_row
+from streams.shopper_weeks import LEDGER_ROWS, Weeks
 from streams.weeks import week_end_ms, week_of
 from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
 
-TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, UNTOLD, "meta")
+TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, UNTOLD, PIECES, "meta")
 EVENTS = "events"
 OPEN_VISITS = "open_visits"
 _HIGH, _ANSWERED = b"shoppers", b"erasures"
@@ -80,7 +81,8 @@ class Shoppers:
         self._state, self._tally, self._reject = wiring.state, wiring.tally, wiring.reject
         self._outbox, self._settings = wiring.outbox, settings
         self._counted = Counted(wiring.state, "windows", self._of_old)
-        self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings, self._counted)
+        self._weeks = Weeks(wiring.state, self._counted)
+        self._ledger = Ledger(self._weeks, wiring.outbox, wiring.tally, settings)
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
         self._fresh: dict[str, list[bytes]] = {}
@@ -89,7 +91,7 @@ class Shoppers:
         high = self._state.get("meta", _HIGH)
         self._high = self._high_written = _NEVER if high is None else int(high)
         self._first_day = self._first_time(OPEN_DAYS)
-        self._ledger.first_week = self._first_time(LEDGER)
+        self._weeks.first = self._first_time(LEDGER)
         rows = self._state.scan(ERASED_ROWS)
         self._erased = {shopper.decode(): decode_erased(row) for shopper, row in rows}
         answered = self._state.get("meta", _ANSWERED)
@@ -268,7 +270,7 @@ class Shoppers:
         if row.count:
             self._write(row)
         elif row.settled:
-            self._state.put(SHOPPERS, row.key, row.pack())
+            write_row(self._state, row)
         else:
             self._drop(row)
         return taken
@@ -277,7 +279,7 @@ class Shoppers:
         """Nothing is left of a row but, perhaps, its ledger."""
         self._young.pop(row.shopper, None)
         self._old.pop(row.shopper, None)
-        self._state.delete(SHOPPERS, row.key)
+        drop_row(self._state, row)
         if row.day >= 0:
             self._state.delete(OPEN_DAYS, day_key(row.day, row.shopper))
             self._counted.add(OPEN_VISITS, -1)
@@ -294,11 +296,8 @@ class Shoppers:
         return row
 
     def _load(self, shopper: str) -> Row | None:
-        data = self._state.get(SHOPPERS, shopper.encode())
-        if data is None:
-            return None
-        row = unpack(shopper, data, self._settings.raw_events)
-        if (told := self._deferred.told(shopper)) >= 0:
+        row = read_row(self._state, shopper, self._settings.raw_events)
+        if row is not None and (told := self._deferred.told(shopper)) >= 0:
             row.resume(self._settings.minute_events, told)
         return row
 
@@ -318,7 +317,8 @@ class Shoppers:
             self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
             if self._first_day is None or day < self._first_day:
                 self._first_day = day
-        self._state.put(SHOPPERS, row.key, row.pack())
+            row.written = 0
+        write_row(self._state, row)
 
     def _close(self, budget: int, horizon: int) -> None:
         """Settle visits whose day is so long over that nothing can join them."""
@@ -344,22 +344,22 @@ class Shoppers:
         self._ledger.leave(row, horizon)
         self._young.pop(shopper, None)
         self._old.pop(shopper, None)
-        self._state.delete(SHOPPERS, shopper.encode())
+        drop_row(self._state, row)
         self._counted.add(OPEN_VISITS, -1)
 
     def _expire(self, budget: int) -> None:
         """Let weeks of the ledger go that no return can reach any more."""
         settings, after = self._settings, None
-        while budget > 0 and (week := self._ledger.first_week) is not None:
+        while budget > 0 and (week := self._weeks.first) is not None:
             if week_end_ms(week) + settings.keep_ms + settings.allowance_ms >= self._high:
                 return
             self._catch_up_all()  # a return that waits can reach what is about to go
             entries = self._state.scan(LEDGER, after=after, limit=min(budget, _SWEEP))
             budget -= len(entries)
-            self._ledger.first_week = None
+            self._weeks.first = None
             for key, _ in entries:
-                self._ledger.first_week, _ = time_of_key(key)
-                if self._ledger.first_week != week:
+                self._weeks.first, _ = time_of_key(key)
+                if self._weeks.first != week:
                     break
                 self._state.delete(LEDGER, key)
                 self._counted.add(LEDGER_ROWS, -1)

@@ -19,16 +19,17 @@ from streams.shopper_rows import (
     LEDGER,
     OPEN_DAYS,
     SHOPPERS,
+    Row,
     Week,
     day_key,
     ledger_key,
     thaw,
     time_of_key,
-    unpack,
     unpack_steps,
     unpack_week,
 )
 from streams.shopper_sessions import Sessions, Step
+from streams.shopper_store import read_row
 from streams.totals import CODES
 from streams.weeks import week_from_key, week_of
 from streams.windows import CLICK, PURCHASE, SEARCH, WindowSettings
@@ -77,8 +78,8 @@ class _Recount:
 
     def all(self) -> Iterator[Problem]:
         """Count every shopper; what cannot be read is told."""
-        for key, data in each(self._state, SHOPPERS):
-            yield from self._shopper(key.decode(errors="replace"), data)
+        for key, _ in each(self._state, SHOPPERS):
+            yield from self._shopper(key.decode(errors="replace"), is_open=True)
         for key, _ in each(self._state, LEDGER):
             week, shopper = time_of_key(key)
             if self._state.get(SHOPPERS, shopper.encode()) is None and not any(
@@ -86,20 +87,19 @@ class _Recount:
                 for earlier in self._weeks
                 if earlier < week
             ):
-                yield from self._shopper(shopper, None)
+                yield from self._shopper(shopper, is_open=False)
 
-    def _shopper(self, name: str, data: bytes | None) -> Iterator[Problem]:
+    def _shopper(self, name: str, *, is_open: bool) -> Iterator[Problem]:
         try:
             weeks = {
                 week: unpack_week(week, row)
                 for week in self._weeks
                 if (row := self._state.get(LEDGER, ledger_key(week, name))) is not None
             }
-            standing = self._standing(name, data, weeks)
-            if data is not None:
-                day = unpack(name, data, 0).day
-                if self._state.get(OPEN_DAYS, day_key(day, name)) is None:
-                    yield Problem(OPEN_DAYS, name, f"has no entry of day {day}")
+            row = read_row(self._state, name, 0) if is_open else None
+            standing = self._standing(row, weeks)
+            if row is not None and self._state.get(OPEN_DAYS, day_key(row.day, name)) is None:
+                yield Problem(OPEN_DAYS, name, f"has no entry of day {row.day}")
         except _BROKEN as error:
             self.is_broken = True
             yield Problem(SHOPPERS, name, f"cannot be read: {type(error).__name__} {error}")
@@ -107,10 +107,9 @@ class _Recount:
         for key in standing:
             self.counts[CODES[topic_of(key)] + key] += 1
 
-    def _standing(self, name: str, data: bytes | None, weeks: dict[int, Week]) -> set[bytes]:
+    def _standing(self, row: Row | None, weeks: dict[int, Week]) -> set[bytes]:
         """Keys of all totals that the shopper adds 1 to."""
         sessions = Sessions(self._settings)
-        row = unpack(name, data, 0) if data is not None else None
         now = thaw(row.settled if row is not None else b"")
         settled = [basket for week in weeks.values() for basket in week.baskets]
         steps: list[Step] = []
