@@ -47,35 +47,20 @@ class Ledger:
         self._sessions = Sessions(settings)
         self._telling = Telling(outbox, self._sessions)
 
-    def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
-        """Take what a row has admitted in, and tell what changes by it; a large row may wait.
-
-        An event that is older than the horizon would be late from now on. `fresh` is in order;
-        `chunk` is the same, packed one after the other in any order.
-        """
-        if row.told >= 0 or (
-            row.weight >= self._settings.large_row and self._works_out(row, fresh)
-        ):
-            row.bought = row.bought or any(step.kind >= PURCHASE for step in fresh)
-            row.defer(fresh, chunk)
-        else:
-            self._take_in(row, fresh, chunk, horizon_ms)
-
     def catch_up(self, row: Row, horizon_ms: int) -> None:
         """Tell what the events of a deferred row come to; it is deferred no longer."""
         fresh = row.take_out()
         if fresh:
-            self._take_in(row, fresh, pack_steps(fresh), horizon_ms)
+            self._take_in(row, fresh, pack_steps(fresh), horizon_ms, None)
         elif row.dropped:
             self._insert(row, [])
             row.folded = row.count
 
-    def _works_out(self, row: Row, fresh: list[Step]) -> bool:
-        """Whether it takes all of a row to tell what changes by these."""
-        highest = max(step.kind for step in fresh)
+    def _works_out(self, row: Row, first: Step, highest: int) -> bool:
+        """Whether it takes all of a row to tell what changes by the fresh steps."""
         if highest == RETURN or row.dropped:
             return True
-        if fresh[0].at <= row.latest:
+        if first.at <= row.latest:
             return row.bought or highest == PURCHASE
         return highest == PURCHASE and (
             row.now is None
@@ -83,7 +68,21 @@ class Ledger:
             or any(each.basket and not each.basket.plain for each in row.now.sessions.values())
         )
 
-    def _take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
+    def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
+        """Take what a row has admitted in, and tell what changes by it; a large row may wait.
+
+        An event that is older than the horizon would be late from now on. `fresh` is in order;
+        `chunk` is the same, packed one after the other in any order.
+        """
+        if row.told >= 0:
+            row.defer(fresh, chunk)
+        else:
+            self._take_in(row, fresh, chunk, horizon_ms, self._settings.large_row)
+
+    def _take_in(
+        self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int, large: int | None
+    ) -> None:
+        """As `take_in`, with None for `large` at once."""
         first, latest = fresh[0], row.latest
         highest = first.kind
         only_clicks = highest == CLICK
@@ -92,8 +91,11 @@ class Ledger:
                 only_clicks = False
                 if step.kind > highest:
                     highest = step.kind
-        if highest >= PURCHASE:
-            row.bought = True
+        if highest >= PURCHASE or row.dropped or first.at <= latest:
+            if large and row.weight >= large and self._works_out(row, first, highest):
+                row.defer(fresh, chunk)
+                return
+            row.bought = row.bought or highest >= PURCHASE
         if first.at <= latest or row.dropped:
             folded = self._insert(row, fresh)
         else:

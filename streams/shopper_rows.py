@@ -28,8 +28,6 @@ SHOPPERS, LEDGER, OPEN_DAYS = "shoppers", "ledger", "open"
 _HEAD = struct.Struct(">IIBI")
 _ARRAY = struct.Struct(">BI")
 _ARRAY_32 = 0xDD  # MessagePack: an array whose length has four bytes
-_STEP_BYTES: Final = 64
-"""Of a settled purchase, roughly."""
 _SMALL_ARRAYS = [bytes([0x90 | count]) for count in range(16)]
 pack_step = _encode = msgspec.msgpack.Encoder().encode
 _decode_open = msgspec.msgpack.Decoder(Open).decode
@@ -64,6 +62,21 @@ class _WeekRow(Struct, array_like=True):
 _decode_week = msgspec.msgpack.Decoder(_WeekRow).decode
 
 
+class Stored(Struct, gc=False):
+    """How a large row stands in the state (`shopper_store.py`).
+
+    Attributes:
+        count: how many packed events stand there just so, with the settled part and the day; 0:
+            it is to be written whole.
+        length: of these events, bytes.
+        pieces: behind the row that was written whole.
+    """
+
+    count: int
+    length: int
+    pieces: int
+
+
 class Row(Struct, gc=False):
     """One shopper, decoded as far as it was needed: most never buy, and are only kept.
 
@@ -89,9 +102,7 @@ class Row(Struct, gc=False):
         told: how many of the packed events the totals know of, while the row is deferred
             (`shopper_deferred.py`); -1: all. What is told of them changes only when it is not.
         begun: week in which the oldest basket of `now` began, or one before it; -1: nobody asked.
-        written: how many packed events stand in the state just so, with the settled part and the
-            day, of a large row; 0: it is to be written whole. `written_bytes`: their length.
-        pieces: in how many pieces behind the whole they stand (`shopper_store.py`).
+        stored: how a large row stands in the state; None: whole, if at all.
     """
 
     shopper: str
@@ -112,14 +123,17 @@ class Row(Struct, gc=False):
     day: int = -1
     told: int = -1
     begun: int = -1
-    written: int = 0
-    written_bytes: int = 0
-    pieces: int = 0
+    stored: Stored | None = None
 
     @property
     def weight(self) -> int:
-        """About how many steps it takes to work out what the row stands for."""
-        return self.count + len(self.standing or ()) + len(self.settled) // _STEP_BYTES
+        """About how many steps it takes to work out what the row stands for.
+
+        A settled purchase takes 64 bytes or more.
+        """
+        standing = self.standing  # asked for every shopper of every flush
+        known = 0 if standing is None else len(standing)
+        return self.count + known + (len(self.settled) >> 6 if self.settled else 0)
 
     def steps(self, start: int = 0) -> list[Step]:
         """The packed events but the first `start`, in order."""
@@ -192,6 +206,7 @@ class Row(Struct, gc=False):
         if self.told < 0:
             self.told = self.count
         self.latest = max(self.latest, fresh[-1].at)
+        self.bought = self.bought or any(step.kind >= PURCHASE for step in fresh)
         self.packed += chunk
         self.count += len(fresh)
 
@@ -213,7 +228,7 @@ class Row(Struct, gc=False):
         steps, dropped = unpack_steps(self.packed, self.count), self.dropped or ()
         before, fresh = steps[: self.told], steps[self.told :]
         self.packed, self.count, self.told = pack_steps(before), len(before), -1
-        self.written = 0
+        self.rewrite()
         self.latest = max((step.at for step in before), default=NEVER)
         if not any(step.id in dropped for step in before):
             self.dropped = None
@@ -222,10 +237,16 @@ class Row(Struct, gc=False):
     def keep(self, steps: Sequence[Step]) -> None:
         """Keep just these; the others are settled, or capped."""
         self.packed, self.count = pack_steps(steps), len(steps)
-        self.folded = self.written = 0
+        self.folded = 0
+        self.rewrite()
         self.ids = dict.fromkeys([step.id for step in steps])
         self.bought = any(step.kind >= PURCHASE for step in steps)
         self.minutes = None
+
+    def rewrite(self) -> None:
+        """What stands in the state is no beginning of the row any more."""
+        if self.stored is not None:
+            self.stored.count = 0
 
     def pack(self) -> bytes:
         """The row's bytes, without the ledger's weeks.

@@ -14,7 +14,7 @@ import struct
 from typing import Final
 
 from streams.ports import State
-from streams.shopper_rows import SHOPPERS, Row, unpack
+from streams.shopper_rows import SHOPPERS, Row, Stored, unpack
 
 PIECES: Final = "pieces"
 WHOLE_BYTES: Final = 16_384
@@ -32,23 +32,22 @@ def read_row(state: State, shopper: str, trim_at: int) -> Row | None:
     pieces = [piece for _, piece in state.scan(PIECES, _prefix(shopper.encode()))]
     more = sum(_COUNT.unpack_from(piece)[0] for piece in pieces)
     row = unpack(shopper, data, trim_at, b"".join(each[_COUNT.size :] for each in pieces), more)
-    row.pieces, row.written, row.written_bytes = len(pieces), row.count, len(row.packed)
+    row.stored = Stored(row.count, len(row.packed), len(pieces))
     return row
 
 
 def write_row(state: State, row: Row) -> None:
     """Write what is not written of a row: all of it, or what came behind it."""
-    if row.written and row.count > row.written:
-        added = _COUNT.pack(row.count - row.written) + row.packed[row.written_bytes :]
-        state.put(PIECES, _piece(row.key, row.pieces), added)
-        row.pieces += 1
-    elif row.written != row.count or not row.count:
-        _drop_pieces(state, row)
-        data = row.pack()
-        state.put(SHOPPERS, row.key, data)
-        if len(data) < WHOLE_BYTES:
+    stored = row.stored
+    if stored is not None:
+        if stored.count:
+            _add_piece(state, row, stored)
             return
-    row.written, row.written_bytes = row.count, len(row.packed)
+        _drop_pieces(state, row)
+    data = row.pack()
+    state.put(SHOPPERS, row.key, data)
+    if len(data) >= WHOLE_BYTES:
+        row.stored = Stored(row.count, len(row.packed), 0)
 
 
 def drop_row(state: State, row: Row) -> None:
@@ -57,10 +56,17 @@ def drop_row(state: State, row: Row) -> None:
     state.delete(SHOPPERS, row.key)
 
 
+def _add_piece(state: State, row: Row, stored: Stored) -> None:
+    if row.count > stored.count:
+        added = _COUNT.pack(row.count - stored.count) + row.packed[stored.length :]
+        state.put(PIECES, _piece(row.key, stored.pieces), added)
+        row.stored = Stored(row.count, len(row.packed), stored.pieces + 1)
+
+
 def _drop_pieces(state: State, row: Row) -> None:
-    for number in range(row.pieces):
+    for number in range(row.stored.pieces if row.stored else 0):
         state.delete(PIECES, _piece(row.key, number))
-    row.pieces = row.written = 0
+    row.stored = None
 
 
 def _prefix(shopper: bytes) -> bytes:

@@ -39,6 +39,7 @@ from streams.shopper_erasures import Erased, TakenBack
 from streams.shopper_erasures import decode as decode_erased
 from streams.shopper_erasures import encode as encode_erased
 from streams.shopper_ledger import Ledger
+from streams.shopper_refusals import refused, unread
 from streams.shopper_rows import (
     LEDGER,
     OPEN_DAYS,
@@ -50,11 +51,11 @@ from streams.shopper_rows import (
     time_of_key,
     unpack_steps,
 )
-from streams.shopper_sessions import Step, step_of
+from streams.shopper_sessions import step_of
 from streams.shopper_store import PIECES, drop_row, read_row, write_row
 from streams.shopper_weeks import LEDGER_ROWS, Weeks
 from streams.weeks import week_end_ms, week_of
-from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
+from streams.windows import DAY_MS, MINUTE_MS, WindowSettings
 
 TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, UNTOLD, PIECES, "meta")
 EVENTS = "events"
@@ -124,12 +125,12 @@ class Shoppers:
             try:
                 event = decode_event(value)  # type: ignore[arg-type]
             except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError) as error:
-                self._reject(topic, partition, record, *_unread(value, error))
+                self._reject(topic, partition, record, *unread(value, error))
                 continue
             at, shopper, step = event.at_ms, event.shopper, step_of(event)
             what = step.what
             if not 0 <= at <= stamp + future or not (what and step.id and shopper) or "\0" in what:
-                why = _refused(shopper, step, stamp + future)
+                why = refused(shopper, step, stamp + future)
                 self._reject(topic, partition, record, *why)
                 continue
             if at > high:
@@ -317,7 +318,7 @@ class Shoppers:
             self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
             if self._first_day is None or day < self._first_day:
                 self._first_day = day
-            row.written = 0
+            row.rewrite()
         write_row(self._state, row)
 
     def _close(self, budget: int, horizon: int) -> None:
@@ -369,32 +370,3 @@ class Shoppers:
         """The earliest week or day that stands in a table."""
         entries = self._state.scan(table, limit=1)
         return time_of_key(entries[0][0])[0] if entries else None
-
-
-def _unread(value: bytes | None, error: Exception) -> tuple[str, str]:
-    """Reason and detail of a value that is no event; nothing of the value itself."""
-    if value is None:
-        return "wrong_type", "a record without a value: events are never withdrawn"
-    if isinstance(error, UnicodeError):
-        return "bad_utf8", "text is not UTF-8"
-    if isinstance(error, RecursionError):
-        return "too_deep", "JSON is nested too deep"
-    if isinstance(error, msgspec.ValidationError):
-        said = str(error)
-        if said.startswith("Invalid value"):  # quotes the value
-            said = "unknown value at " + said.rpartition(" - at ")[2]
-        return "wrong_type", said
-    return "not_json", str(error)
-
-
-def _refused(shopper: str, step: Step, latest: int) -> tuple[str, str]:
-    """Reason and detail of an event that cannot be used for what it says of itself."""
-    if step.at < 0:
-        return "bad_time", "before 1970"
-    if step.at > latest:
-        return "future", f"{step.at - latest} ms more than allowed ahead of the record's timestamp"
-    if step.kind == SEARCH and not step.what:
-        return "empty_query", "a search without text"
-    if not (shopper and step.id and step.what):
-        return "missing_id", "no shopper, event id or product"
-    return "bad_id", "a NUL character in a product id or a query"

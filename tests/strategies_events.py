@@ -42,9 +42,7 @@ TIGHT = WindowSettings(
     cache_shoppers=2,
 )
 """Every limit so small that a dozen events reach it."""
-LOOSE = WindowSettings(
-    allowance_ms=60 * MINUTE_MS, keep_ms=2 * DAY_MS, raw_events=8, large_row=20
-)
+LOOSE = WindowSettings(allowance_ms=60 * MINUTE_MS, keep_ms=2 * DAY_MS, raw_events=8, large_row=20)
 
 
 def random_events(rng: random.Random, minutes: int, n: int, shoppers: int) -> list[Event]:
