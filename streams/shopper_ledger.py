@@ -1,7 +1,8 @@
 """Takes a shopper's fresh events in, tells what changes by them, and settles what is old.
 
-`follow` is the fast path, `correct` the clear one (DESIGN: a faster version keeps the clear one
-as its oracle): both leave a row's `standing` as `shopper_keys.standing_of` would give it.
+`_more` is the fast path, `_insert` the clear one (DESIGN: a faster version keeps the clear one as
+its oracle): both leave a row's `standing` as `shopper_keys.standing_of` would give it. Where a
+large row would have to be worked out as a whole it waits, till `catch_up`.
 """
 
 from collections import Counter

@@ -19,6 +19,7 @@ from streams.shopper_rows import SHOPPERS, Row, Stored, unpack
 PIECES: Final = "pieces"
 WHOLE_BYTES: Final = 16_384
 """Rows of fewer bytes are always written whole, and never have pieces."""
+_DIGITS: Final = 10
 _COUNT = struct.Struct(">I")
 
 
@@ -56,6 +57,12 @@ def drop_row(state: State, row: Row) -> None:
     state.delete(SHOPPERS, row.key)
 
 
+def shopper_of(piece: bytes) -> bytes:
+    """Whose row a key of `pieces` goes on; b"" if it is no such key."""
+    length = piece[:_DIGITS]
+    return piece[_DIGITS : _DIGITS + int(length)] if length.isdigit() else b""
+
+
 def _add_piece(state: State, row: Row, stored: Stored) -> None:
     if row.count > stored.count:
         added = _COUNT.pack(row.count - stored.count) + row.packed[stored.length :]
@@ -70,8 +77,8 @@ def _drop_pieces(state: State, row: Row) -> None:
 
 
 def _prefix(shopper: bytes) -> bytes:
-    return b"%010d" % len(shopper) + shopper
+    return b"%0*d%b" % (_DIGITS, len(shopper), shopper)
 
 
 def _piece(shopper: bytes, number: int) -> bytes:
-    return _prefix(shopper) + b"%010d" % number
+    return b"%b%0*d" % (_prefix(shopper), _DIGITS, number)

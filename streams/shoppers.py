@@ -8,7 +8,8 @@ One event's way: `apply` decodes it, finds out whether it is a dead letter or la
 its shopper's others. `flush` goes through the shoppers that have new ones: a row admits them, or
 says duplicate or capped (`shopper_rows.py`), and the ledger takes them in (`shopper_ledger.py`):
 those behind all others of the row tell what is new; whatever is not in order, or takes something
-back, works out what the shopper stands for before and after, and tells the difference.
+back, works out what the shopper stands for before and after, and tells the difference. A large row
+waits for that until the events of its partition have paid for it (`shopper_deferred.py`).
 
 What is kept. An event stays raw while one can still come before it: for `allowance_ms`. What is
 older is settled; if it comes again it is late, so its id need not be remembered. Of settled events
@@ -59,7 +60,6 @@ from streams.windows import DAY_MS, MINUTE_MS, WindowSettings
 
 TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, UNTOLD, PIECES, "meta")
 EVENTS = "events"
-OPEN_VISITS = "open_visits"
 _HIGH, _ANSWERED = b"shoppers", b"erasures"
 OPEN_VISITS = "open_visits"
 _SWEEP = 1_000

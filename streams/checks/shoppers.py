@@ -29,7 +29,7 @@ from streams.shopper_rows import (
     unpack_week,
 )
 from streams.shopper_sessions import Sessions, Step
-from streams.shopper_store import read_row
+from streams.shopper_store import PIECES, read_row, shopper_of
 from streams.totals import CODES
 from streams.weeks import week_from_key, week_of
 from streams.windows import CLICK, PURCHASE, SEARCH, WindowSettings
@@ -80,6 +80,10 @@ class _Recount:
         """Count every shopper; what cannot be read is told."""
         for key, _ in each(self._state, SHOPPERS):
             yield from self._shopper(key.decode(errors="replace"), is_open=True)
+        for table, owner_of in ((UNTOLD, bytes), (PIECES, shopper_of)):
+            for key, _ in each(self._state, table):
+                if self._state.get(SHOPPERS, owner_of(key)) is None:
+                    yield Problem(table, shown(key), "is of a shopper that has no row")
         for key, _ in each(self._state, LEDGER):
             week, shopper = time_of_key(key)
             if self._state.get(SHOPPERS, shopper.encode()) is None and not any(
@@ -96,10 +100,10 @@ class _Recount:
                 for week in self._weeks
                 if (row := self._state.get(LEDGER, ledger_key(week, name))) is not None
             }
-            row = read_row(self._state, name, 0) if is_open else None
-            standing = self._standing(row, weeks)
-            if row is not None and self._state.get(OPEN_DAYS, day_key(row.day, name)) is None:
-                yield Problem(OPEN_DAYS, name, f"has no entry of day {row.day}")
+            kept = read_row(self._state, name, 0) if is_open else None
+            standing = self._standing(kept, weeks)
+            if kept is not None and self._state.get(OPEN_DAYS, day_key(kept.day, name)) is None:
+                yield Problem(OPEN_DAYS, name, f"has no entry of day {kept.day}")
         except _BROKEN as error:
             self.is_broken = True
             yield Problem(SHOPPERS, name, f"cannot be read: {type(error).__name__} {error}")
