@@ -5,6 +5,8 @@ from collections import Counter
 
 from streams.events import encode_event, encode_product
 from tests.faults.hot import Timed, of_one_product, sample_shop
+from tests.in_process import STAGES
+from topology.store.memory import MemoryStore
 
 EVENTS, FLUSH = 16_000, 200
 
@@ -12,7 +14,7 @@ EVENTS, FLUSH = 16_000, 200
 def accesses(share: float) -> Counter[str]:
     """How often each stage reads or writes a row of its store, without the first half."""
     shop, products = sample_shop(random.Random(3))
-    stages, count = Timed(), Counter[str]()
+    stages, count = Timed({name: MemoryStore() for name in STAGES}), Counter[str]()
     for name, store in stages.stores.items():
         for access in ("get", "put", "delete", "scan"):
             _count(store, access, name, count)
