@@ -44,7 +44,7 @@ class Ledger:
         settings: WindowSettings,
     ) -> None:
         self._weeks, self._tally = weeks, tally
-        self._settings, self._reach = settings, settings.reach_ms
+        self._settings, self._reach, self._large = settings, settings.reach_ms, settings.large_row
         self._sessions = Sessions(settings)
         self._telling = Telling(outbox, self._sessions)
 
@@ -52,7 +52,7 @@ class Ledger:
         """Tell what the events of a deferred row come to; it is deferred no longer."""
         fresh = row.take_out()
         if fresh:
-            self._take_in(row, fresh, pack_steps(fresh), horizon_ms, None)
+            self.take_in(row, fresh, pack_steps(fresh), horizon_ms, at_once=True)
         elif row.dropped:
             self._insert(row, [])
             row.folded = row.count
@@ -69,21 +69,14 @@ class Ledger:
             or any(each.basket and not each.basket.plain for each in row.now.sessions.values())
         )
 
-    def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
+    def take_in(
+        self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int, *, at_once: bool = False
+    ) -> None:
         """Take what a row has admitted in, and tell what changes by it; a large row may wait.
 
         An event that is older than the horizon would be late from now on. `fresh` is in order;
-        `chunk` is the same, packed one after the other in any order.
+        `chunk` is the same, packed one after the other in any order. The row does not wait yet.
         """
-        if row.told >= 0:
-            row.defer(fresh, chunk)
-        else:
-            self._take_in(row, fresh, chunk, horizon_ms, self._settings.large_row)
-
-    def _take_in(
-        self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int, large: int | None
-    ) -> None:
-        """As `take_in`, with None for `large` at once."""
         first, latest = fresh[0], row.latest
         highest = first.kind
         only_clicks = highest == CLICK
@@ -93,7 +86,8 @@ class Ledger:
                 if step.kind > highest:
                     highest = step.kind
         if highest >= PURCHASE or row.dropped or first.at <= latest:
-            if large and row.weight >= large and self._works_out(row, first, highest):
+            is_large = not at_once and row.weight >= self._large
+            if is_large and self._works_out(row, first, highest):
                 row.defer(fresh, chunk)
                 return
             row.bought = row.bought or highest >= PURCHASE
@@ -281,7 +275,7 @@ class Ledger:
         row.trim_at = max(self._settings.raw_events, 2 * len(steps))
         if len(old) < len(rest):
             return
-        is_large = row.weight >= self._settings.large_row
+        is_large = row.weight >= self._large
         now = thaw(row.settled)
         if any(step.kind == RETURN for step in old):
             self._weeks.need(row, *self._weeks_of(now, old))

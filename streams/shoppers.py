@@ -235,7 +235,10 @@ class Shoppers:
                 if not admitted:
                     continue
                 chunk = pack_steps(admitted)
-            ledger.take_in(row, admitted, chunk, horizon)
+            if row.told < 0:
+                ledger.take_in(row, admitted, chunk, horizon)
+            else:
+                row.defer(admitted, chunk)
             if row.told >= 0:
                 self._deferred.note(row)
             elif row.count >= row.trim_at:
