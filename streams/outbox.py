@@ -162,6 +162,11 @@ class Outbox:
         return self._cycle is not None
 
     @property
+    def must_sweep(self) -> bool:
+        """Everything is to be sent again, and none of it was taken yet."""
+        return self._sweep is not None and self._cycle is None
+
+    @property
     def waiting(self) -> int:
         """How many keys are to be sent, not counting a sweep."""
         return len(self._unsent)

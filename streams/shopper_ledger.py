@@ -1,43 +1,36 @@
 """Takes a shopper's fresh events in, tells what changes by them, and settles what is old.
 
-`follow` is the fast path, `correct` the clear one (DESIGN: a faster version keeps the clear one
-as its oracle): both leave a row's `standing` as `shopper_keys.standing_of` would give it.
+`_more` is the fast path, `_insert` the clear one (DESIGN: a faster version keeps the clear one as
+its oracle): both leave a row's `standing` as `shopper_keys.standing_of` would give it. Where a
+large row would have to be worked out as a whole it waits, till `catch_up`.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 
-from streams.counted import Counted
 from streams.outbox import Outbox
-from streams.ports import State
-from streams.shopper_erasures import Erased, TakenBack, without
+from streams.shopper_erasures import Erased, TakenBack
 from streams.shopper_keys import (
-    Basket,
     count_over,
-    mark,
     standing_of,
 )
 from streams.shopper_rows import (
-    LEDGER,
-    NO_WEEK,
     Row,
-    Week,
     freeze,
-    ledger_key,
-    pack_week,
+    pack_steps,
     thaw,
-    unpack_week,
 )
 from streams.shopper_sessions import NEVER, Open, Sessions, Step
 from streams.shopper_telling import Telling
-from streams.weeks import WEEK_MS, week_from_key, week_of
+from streams.shopper_weeks import Weeks
+from streams.weeks import WEEK_MS, week_of
 from streams.windows import CLICK, MINUTE_MS, PURCHASE, RETURN, SEARCH, WindowSettings, query_hash
 
 PAIRS_CAPPED = "pairs.capped"
 """Tally of products that were not paired, because their basket had too many."""
 
-LEDGER_ROWS = "ledger_rows"
-_WEEK_DIGITS = 5
+_SETTLE_SHARE = 4
+"""A large row is settled again when its events are this part of all that would be written."""
 
 
 class Ledger:
@@ -45,23 +38,44 @@ class Ledger:
 
     def __init__(
         self,
-        state: State,
+        weeks: Weeks,
         outbox: Outbox,
         tally: Counter[str],
         settings: WindowSettings,
-        counted: Counted,
     ) -> None:
-        self._state, self._tally = state, tally
-        self._settings, self._reach, self._counted = settings, settings.reach_ms, counted
+        self._weeks, self._tally = weeks, tally
+        self._settings, self._reach, self._large = settings, settings.reach_ms, settings.large_row
         self._sessions = Sessions(settings)
         self._telling = Telling(outbox, self._sessions)
-        self.first_week: int | None = None
 
-    def take_in(self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int) -> None:
-        """Take what a row has admitted in, and tell what changes by it.
+    def catch_up(self, row: Row, horizon_ms: int) -> None:
+        """Tell what the events of a deferred row come to; it is deferred no longer."""
+        fresh = row.take_out()
+        if fresh:
+            self.take_in(row, fresh, pack_steps(fresh), horizon_ms, at_once=True)
+        elif row.dropped:
+            self._insert(row, [])
+            row.folded = row.count
+
+    def _works_out(self, row: Row, first: Step, highest: int) -> bool:
+        """Whether it takes all of a row to tell what changes by the fresh steps."""
+        if highest == RETURN or row.dropped:
+            return True
+        if first.at <= row.latest:
+            return row.bought or highest == PURCHASE
+        return highest == PURCHASE and (
+            row.now is None
+            or row.standing is None
+            or any(each.basket and not each.basket.plain for each in row.now.sessions.values())
+        )
+
+    def take_in(
+        self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int, *, at_once: bool = False
+    ) -> None:
+        """Take what a row has admitted in, and tell what changes by it; a large row may wait.
 
         An event that is older than the horizon would be late from now on. `fresh` is in order;
-        `chunk` is the same, packed one after the other in any order.
+        `chunk` is the same, packed one after the other in any order. The row does not wait yet.
         """
         first, latest = fresh[0], row.latest
         highest = first.kind
@@ -71,8 +85,12 @@ class Ledger:
                 only_clicks = False
                 if step.kind > highest:
                     highest = step.kind
-        if highest >= PURCHASE:
-            row.bought = True
+        if highest >= PURCHASE or row.dropped or first.at <= latest:
+            is_large = not at_once and row.weight >= self._large
+            if is_large and self._works_out(row, first, highest):
+                row.defer(fresh, chunk)
+                return
+            row.bought = row.bought or highest >= PURCHASE
         if first.at <= latest or row.dropped:
             folded = self._insert(row, fresh)
         else:
@@ -95,9 +113,9 @@ class Ledger:
         # All weeks before anything is told, as `standing` is of them.
         week = self._sessions.week_of(fresh[0].at)
         if week not in row.weeks:
-            self._need(row, week, week)
+            self._weeks.need(row, week, week)
         if len(fresh) > 1 and fresh[-1].at >= self._sessions.week_end:
-            self._need(row, week, week_of(fresh[-1].at))
+            self._weeks.need(row, week, week_of(fresh[-1].at))
         if highest <= CLICK:
             self._telling.asked(
                 row.standing if row.standing is not None else self._told(row), fresh
@@ -106,14 +124,16 @@ class Ledger:
         now = self._fold(row)
         if highest == PURCHASE:
             # A basket that grows too large takes pairs of the week before back.
-            begun = min((week_of(each.bought[0].at) for each in now.baskets()), default=week)
-            if begun < week:
-                self._need(row, begun, week)
+            if row.begun < 0:
+                begun = (week_of(each.bought[0].at) for each in now.baskets())
+                row.begun = min(begun, default=week)
+            if row.begun < week:
+                self._weeks.need(row, row.begun, week)
             told = self._told(row)
             self._telling.asked(told, fresh)
             self._go_on(row, now, fresh, told)
         else:
-            self._need(row, *self._weeks_of(now, fresh))
+            self._weeks.need(row, *self._weeks_of(now, fresh))
             self._told(row)
             self._replay(row, now, fresh)
             self._tell_difference(row, now, fresh)
@@ -140,14 +160,15 @@ class Ledger:
         What the row stands for is worked out from the settled part on, before and after. Returns
         whether `now` has the fresh events.
         """
-        row.latest = max(row.latest, fresh[-1].at)
+        if fresh:
+            row.latest = max(row.latest, fresh[-1].at)
         if not row.bought and not row.dropped:
-            self._need(row, week_of(fresh[0].at), week_of(fresh[-1].at))
+            self._weeks.need(row, week_of(fresh[0].at), week_of(fresh[-1].at))
             self._telling.asked(self._told(row), fresh)
-            row.now, row.folded = None, 0
+            row.now, row.folded, row.begun = None, 0, -1
             return False
         old = row.steps()
-        self._need(row, *self._weeks_of(self._fold(row), old + fresh))
+        self._weeks.need(row, *self._weeks_of(self._fold(row), old + fresh))
         self._told(row)
         if row.dropped:
             old = [step for step in old if step.id not in row.dropped]
@@ -165,10 +186,10 @@ class Ledger:
             return row.now
         now = row.now
         if now is None:
-            now, row.folded = thaw(row.settled), 0
+            now, row.folded, row.begun = thaw(row.settled), 0, -1
         steps = row.steps(row.folded)
         if RETURN in [step.kind for step in steps]:
-            self._need(row, *self._weeks_of(now, steps))
+            self._weeks.need(row, *self._weeks_of(now, steps))
         self._replay(row, now, steps)
         count_over(now.baskets(), self._settings.basket)
         row.now, row.folded = now, row.count
@@ -219,7 +240,7 @@ class Ledger:
     def _tell_difference(self, row: Row, now: Open, steps: list[Step]) -> None:
         """Tell what has changed since `standing`, now that `now` is what the row comes to."""
         over = sum(basket.over for basket in row.now.baskets()) if row.now else 0
-        row.now = now
+        row.now, row.begun = now, -1
         told, after = row.standing or {}, self._work_out(row, now)
         texts = {query_hash(step.what): step.what for step in steps if step.kind == SEARCH}
         self._telling.difference(told, after, texts)
@@ -235,23 +256,13 @@ class Ledger:
         returns = [max(0, step.at - reach_back) for step in steps if step.kind == RETURN]
         return week_of(min(times + returns)), week_of(max(times))
 
-    def _need(self, row: Row, first: int, last: int) -> None:
-        """Have these weeks of the row's ledger at hand; before anything is told."""
-        weeks = row.weeks
-        for week in range(first, last + 1):
-            if week not in weeks:
-                data = self._state.get(LEDGER, ledger_key(week, row.shopper))
-                if data is None:
-                    weeks[week] = NO_WEEK
-                else:
-                    weeks[week], row.standing = unpack_week(week, data), None
-
     def leave(self, row: Row, horizon_ms: int, fresh: Sequence[Step] = ()) -> None:
         """Settle all that is packed; after it, `fresh` is all that the row has.
 
         The horizon ends a minute, all that is packed is older, and what can still come is not.
         """
         self._settle(row, self._come_to(row), horizon_ms)
+        row.now, row.weeks, row.standing = None, {}, None
         row.keep(())
         row.ids = dict.fromkeys([step.id for step in fresh])
         row.bought = any(step.kind >= PURCHASE for step in fresh)
@@ -264,21 +275,27 @@ class Ledger:
         row.trim_at = max(self._settings.raw_events, 2 * len(steps))
         if len(old) < len(rest):
             return
+        is_large = row.weight >= self._large
         now = thaw(row.settled)
         if any(step.kind == RETURN for step in old):
-            self._need(row, *self._weeks_of(now, old))
+            self._weeks.need(row, *self._weeks_of(now, old))
         self._replay(row, now, old)
         self._settle(row, now, horizon_ms)
         row.keep(rest)
         row.trim_at = max(self._settings.raw_events, 2 * len(rest))
+        if is_large:  # reading all of it back would cost more than what was settled
+            row.now, row.begun = now if row.settled else None, -1
+            row.trim_at = max(row.trim_at, row.count + row.weight // _SETTLE_SHARE)
+        else:
+            row.now, row.weeks, row.standing = None, {}, None
 
     def forget(self, row: Row, erased: Erased, last_week: int) -> TakenBack:
         """Take back all that is forgotten of a row and of its ledger, up to a week.
 
         Moves `erased.last` to the last event that the row has lost.
         """
-        if self.first_week is not None:
-            self._need(row, self.first_week, last_week)
+        if self._weeks.first is not None:
+            self._weeks.need(row, self._weeks.first, last_week)
         told, before = self._told(row), self._fold(row)
         sessions, steps = len(before.sessions), row.steps()
         baskets = sum(len(week.baskets) for week in row.weeks.values()) + len(before.ended)
@@ -289,7 +306,7 @@ class Ledger:
         row.keep(steps[erased.cut(steps, self._settings.reach_minutes) :])
         if not row.count and not row.settled:
             row.latest = NEVER
-        weeks = self._cut_weeks(row, erased.until)
+        weeks = self._weeks.cut(row, erased.until)
         now, left = thaw(row.settled), row.steps()
         self._replay(row, now, left)
         self._tell_difference(row, now, left)
@@ -297,24 +314,6 @@ class Ledger:
         totals = len(told.keys() - (row.standing or {}).keys())
         row.now, row.weeks, row.standing = None, {}, None
         return TakenBack(sessions + baskets - after - len(now.sessions), weeks, totals)
-
-    def _cut_weeks(self, row: Row, until: int) -> int:
-        """Forget what of the weeks at hand is of visits that began by the minute; how many."""
-        changed = 0
-        for number, week in list(row.weeks.items()):
-            left = without(week, until)
-            if left == week:
-                continue
-            changed += 1
-            key = ledger_key(number, row.shopper)
-            if left == NO_WEEK:
-                row.weeks[number] = NO_WEEK
-                self._state.delete(LEDGER, key)
-                self._counted.add(LEDGER_ROWS, -1)
-            else:
-                row.weeks[number] = left
-                self._state.put(LEDGER, key, pack_week(left))
-        return changed
 
     def _settle(self, row: Row, now: Open, horizon_ms: int) -> None:
         """What `now` comes to becomes the row's settled part.
@@ -328,7 +327,7 @@ class Ledger:
                 del now.sessions[label]
                 if session.basket is not None:
                     ended.append(session.basket)
-        self._enter(row, now, ended)
+        self._weeks.enter(row, now, ended)
         now.ended, now.asked, now.taken = [], set(), set()
         now.searched = {k: v for k, v in now.searched.items() if horizon_ms - v[1] <= span}
         now.clicked = {k: v for k, v in now.clicked.items() if horizon_ms - v[1] <= span}
@@ -337,32 +336,3 @@ class Ledger:
             row.settled = freeze(now)
         else:
             row.settled = b""
-        row.now, row.weeks, row.standing = None, {}, None
-
-    def _enter(self, row: Row, now: Open, ended: list[Basket]) -> None:
-        """Write what is settled into the ledger, and mark what was taken back."""
-        dirty = set[int]()
-        for key, since in now.asked:
-            asked = self._week(row, week_from_key(key[-_WEEK_DIGITS:]), dirty).asked
-            asked[key] = max(since, asked.get(key, 0))
-        for basket in ended:
-            home = week_of(max(each.at for each in basket.bought))
-            self._week(row, home, dirty).baskets.append(basket)
-        if now.taken:
-            for basket in now.baskets():
-                mark(basket, now.taken)
-            for number, week_row in row.weeks.items():
-                if any([mark(basket, now.taken) for basket in week_row.baskets]):
-                    dirty.add(number)
-        for number in sorted(dirty):
-            self._state.put(LEDGER, ledger_key(number, row.shopper), pack_week(row.weeks[number]))
-            self.first_week = number if self.first_week is None else min(number, self.first_week)
-
-    def _week(self, row: Row, week: int, dirty: set[int]) -> Week:
-        """A week of the row's ledger that is about to change."""
-        self._need(row, week, week)
-        if row.weeks[week] is NO_WEEK:
-            row.weeks[week] = Week()
-            self._counted.add(LEDGER_ROWS, 1)
-        dirty.add(week)
-        return row.weeks[week]

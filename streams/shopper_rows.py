@@ -62,6 +62,21 @@ class _WeekRow(Struct, array_like=True):
 _decode_week = msgspec.msgpack.Decoder(_WeekRow).decode
 
 
+class Stored(Struct, gc=False):
+    """How a large row stands in the state (`shopper_store.py`).
+
+    Attributes:
+        count: how many packed events stand there just so, with the settled part and the day; 0:
+            it is to be written whole.
+        length: of these events, bytes.
+        pieces: behind the row that was written whole.
+    """
+
+    count: int
+    length: int
+    pieces: int
+
+
 class Row(Struct, gc=False):
     """One shopper, decoded as far as it was needed: most never buy, and are only kept.
 
@@ -84,6 +99,10 @@ class Row(Struct, gc=False):
         minutes: minute -> its searches and clicks, by hash; None when nobody asked yet.
         day: under which the row stands in table `open`; -1: under none.
         trim_at: how many to keep before trying to settle some.
+        told: how many of the packed events the totals know of, while the row is deferred
+            (`shopper_deferred.py`); -1: all. What is told of them changes only when it is not.
+        begun: week in which the oldest basket of `now` began, or one before it; -1: nobody asked.
+        stored: how a large row stands in the state; None: whole, if at all.
     """
 
     shopper: str
@@ -102,6 +121,19 @@ class Row(Struct, gc=False):
     standing: dict[bytes, None] | None = None
     minutes: dict[int, list[tuple[int, str]]] | None = None
     day: int = -1
+    told: int = -1
+    begun: int = -1
+    stored: Stored | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many steps it takes to work out what the row stands for.
+
+        A settled purchase takes 64 bytes or more.
+        """
+        standing = self.standing  # asked for every shopper of every flush
+        known = 0 if standing is None else len(standing)
+        return self.count + known + (len(self.settled) >> 6 if self.settled else 0)
 
     def steps(self, start: int = 0) -> list[Step]:
         """The packed events but the first `start`, in order."""
@@ -149,7 +181,7 @@ class Row(Struct, gc=False):
         if self.minutes is None:
             self.minutes = {}
             for each in chain(self.steps(), admitted):
-                if each.kind <= CLICK:
+                if each.kind <= CLICK and each.id in self.ids:
                     minute = self.minutes.setdefault(each.at // MINUTE_MS, [])
                     insort(minute, stable_order(each.id))
         place = stable_order(step.id)
@@ -169,13 +201,52 @@ class Row(Struct, gc=False):
                 self.dropped = {dropped, *(self.dropped or ())}
         return True
 
+    def defer(self, fresh: list[Step], chunk: bytes) -> None:
+        """Keep fresh events, which are in order, without a look at what they come to."""
+        if self.told < 0:
+            self.told = self.count
+        self.latest = max(self.latest, fresh[-1].at)
+        self.bought = self.bought or any(step.kind >= PURCHASE for step in fresh)
+        self.packed += chunk
+        self.count += len(fresh)
+
+    def resume(self, limit: int, told: int) -> None:
+        """A deferred row comes back from its bytes: find out again what was capped after all."""
+        self.told = told
+        minutes: dict[int, list[str]] = {}
+        for step in self.steps():
+            if step.kind <= CLICK:
+                minutes.setdefault(step.at // MINUTE_MS, []).append(step.id)
+        dropped = {
+            ident for found in minutes.values() for ident in sorted(found, key=stable_order)[limit:]
+        }
+        self.dropped = dropped or None
+        self.ids = {ident: None for ident in self.ids if ident not in dropped}
+
+    def take_out(self) -> list[Step]:
+        """Take the deferred events, in order, out of the row: it is as the totals know it."""
+        steps, dropped = unpack_steps(self.packed, self.count), self.dropped or ()
+        before, fresh = steps[: self.told], steps[self.told :]
+        self.packed, self.count, self.told = pack_steps(before), len(before), -1
+        self.rewrite()
+        self.latest = max((step.at for step in before), default=NEVER)
+        if not any(step.id in dropped for step in before):
+            self.dropped = None
+        return sorted(step for step in fresh if step.id not in dropped)
+
     def keep(self, steps: Sequence[Step]) -> None:
         """Keep just these; the others are settled, or capped."""
         self.packed, self.count = pack_steps(steps), len(steps)
         self.folded = 0
+        self.rewrite()
         self.ids = dict.fromkeys([step.id for step in steps])
         self.bought = any(step.kind >= PURCHASE for step in steps)
         self.minutes = None
+
+    def rewrite(self) -> None:
+        """What stands in the state is no beginning of the row any more."""
+        if self.stored is not None:
+            self.stored.count = 0
 
     def pack(self) -> bytes:
         """The row's bytes, without the ledger's weeks.
@@ -187,12 +258,13 @@ class Row(Struct, gc=False):
         return head + self.settled + self.packed
 
 
-def unpack(shopper: str, data: bytes, trim_at: int) -> Row:
-    """Inverse of `Row.pack`."""
+def unpack(shopper: str, data: bytes, trim_at: int, added: bytes = b"", count: int = 0) -> Row:
+    """Inverse of `Row.pack`, with so many more packed events behind it."""
     row = Row(shopper, shopper.encode(), trim_at)
     row.day, size, _, row.count = _HEAD.unpack_from(data)
     start = _HEAD.size + size
-    row.settled, row.packed = data[_HEAD.size : start], data[start:]
+    row.settled, row.packed = data[_HEAD.size : start], data[start:] + added
+    row.count += count
     steps = row.steps()
     row.ids = dict.fromkeys([step.id for step in steps])
     if steps:

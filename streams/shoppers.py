@@ -8,7 +8,8 @@ One event's way: `apply` decodes it, finds out whether it is a dead letter or la
 its shopper's others. `flush` goes through the shoppers that have new ones: a row admits them, or
 says duplicate or capped (`shopper_rows.py`), and the ledger takes them in (`shopper_ledger.py`):
 those behind all others of the row tell what is new; whatever is not in order, or takes something
-back, works out what the shopper stands for before and after, and tells the difference.
+back, works out what the shopper stands for before and after, and tells the difference. A large row
+waits for that until the events of its partition have paid for it (`shopper_deferred.py`).
 
 What is kept. An event stays raw while one can still come before it: for `allowance_ms`. What is
 older is settled; if it comes again it is late, so its id need not be remembered. Of settled events
@@ -32,11 +33,14 @@ from streams.events import decode_event
 from streams.outcomes import CAPPED, DUPLICATE, ERASED, LATE, USED
 from streams.owner import Wiring
 from streams.ports import Answers, Questions, Record
+from streams.shopper_deferred import TABLE as UNTOLD
+from streams.shopper_deferred import Deferred
 from streams.shopper_erasures import TABLE as ERASED_ROWS
 from streams.shopper_erasures import Erased, TakenBack
 from streams.shopper_erasures import decode as decode_erased
 from streams.shopper_erasures import encode as encode_erased
-from streams.shopper_ledger import LEDGER_ROWS, Ledger
+from streams.shopper_ledger import Ledger
+from streams.shopper_refusals import refused, unread
 from streams.shopper_rows import (
     LEDGER,
     OPEN_DAYS,
@@ -46,16 +50,16 @@ from streams.shopper_rows import (
     pack_step,
     pack_steps,
     time_of_key,
-    unpack,
     unpack_steps,
 )
-from streams.shopper_sessions import Step, step_of
+from streams.shopper_sessions import step_of
+from streams.shopper_store import PIECES, drop_row, read_row, write_row
+from streams.shopper_weeks import LEDGER_ROWS, Weeks
 from streams.weeks import week_end_ms, week_of
-from streams.windows import DAY_MS, MINUTE_MS, SEARCH, WindowSettings
+from streams.windows import DAY_MS, MINUTE_MS, WindowSettings
 
-TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, "meta")
+TABLES = (SHOPPERS, LEDGER, OPEN_DAYS, ERASED_ROWS, UNTOLD, PIECES, "meta")
 EVENTS = "events"
-OPEN_VISITS = "open_visits"
 _HIGH, _ANSWERED = b"shoppers", b"erasures"
 OPEN_VISITS = "open_visits"
 _SWEEP = 1_000
@@ -78,15 +82,17 @@ class Shoppers:
         self._state, self._tally, self._reject = wiring.state, wiring.tally, wiring.reject
         self._outbox, self._settings = wiring.outbox, settings
         self._counted = Counted(wiring.state, "windows", self._of_old)
-        self._ledger = Ledger(wiring.state, wiring.outbox, wiring.tally, settings, self._counted)
+        self._weeks = Weeks(wiring.state, self._counted)
+        self._ledger = Ledger(self._weeks, wiring.outbox, wiring.tally, settings)
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
         self._fresh: dict[str, list[bytes]] = {}
+        self._deferred, self._is_calm = Deferred(wiring.state), False
         self.cache = CacheCount()
         high = self._state.get("meta", _HIGH)
         self._high = self._high_written = _NEVER if high is None else int(high)
         self._first_day = self._first_time(OPEN_DAYS)
-        self._ledger.first_week = self._first_time(LEDGER)
+        self._weeks.first = self._first_time(LEDGER)
         rows = self._state.scan(ERASED_ROWS)
         self._erased = {shopper.decode(): decode_erased(row) for shopper, row in rows}
         answered = self._state.get("meta", _ANSWERED)
@@ -119,12 +125,12 @@ class Shoppers:
             try:
                 event = decode_event(value)  # type: ignore[arg-type]
             except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError) as error:
-                self._reject(topic, partition, record, *_unread(value, error))
+                self._reject(topic, partition, record, *unread(value, error))
                 continue
             at, shopper, step = event.at_ms, event.shopper, step_of(event)
             what = step.what
             if not 0 <= at <= stamp + future or not (what and step.id and shopper) or "\0" in what:
-                why = _refused(shopper, step, stamp + future)
+                why = refused(shopper, step, stamp + future)
                 self._reject(topic, partition, record, *why)
                 continue
             if at > high:
@@ -158,22 +164,28 @@ class Shoppers:
         """Nothing was asked."""
 
     def calm(self) -> None:
-        """Nothing waits."""
+        """Let the next flush tell what large rows have not told."""
+        self._is_calm = True
 
     @property
     def is_idle(self) -> bool:
-        """Always: nothing waits for a quiet moment."""
-        return True
+        """Whether all that was used is told."""
+        return not self._deferred
 
     def flush(self) -> None:
         """Tell what has changed and write every changed row."""
         horizon = self._high - self._settings.allowance_ms
-        self._take_in(horizon)
         budget = max(_SWEEP, 2 * len(self._fresh))
+        fresh = self._take_in(horizon)
         self._fresh.clear()
         if self._high != self._high_written:
             self._state.put("meta", _HIGH, b"%d" % self._high)
             self._high_written = self._high
+        if self._is_calm:
+            self._catch_up_all()
+        elif self._deferred:
+            for shopper in self._deferred.due(fresh, lambda each: self._row(each).weight):
+                self._catch_up(self._row(shopper))
         self._close(budget, horizon)
         self._expire(budget)
         self._counted.flush()
@@ -184,7 +196,23 @@ class Shoppers:
         for name, table in ((OPEN_VISITS, SHOPPERS), (LEDGER_ROWS, LEDGER)):
             yield name, sum(1 for _ in rows(self._state, table))
 
-    def _take_in(self, horizon: int) -> None:
+    def _catch_up_all(self) -> None:
+        for shopper in self._deferred.all():
+            self._catch_up(self._row(shopper))
+        self._is_calm = False
+
+    def _catch_up(self, row: Row) -> None:
+        """Tell what a deferred row has not told."""
+        # Fresh events that are not taken in yet can be as old as the last flush allowed.
+        horizon = self._high_written - self._settings.allowance_ms
+        self._ledger.catch_up(row, horizon)
+        self._deferred.note(row)
+        if row.count >= row.trim_at:
+            self._ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
+        self._write(row)
+
+    def _take_in(self, horizon: int) -> int:
+        """Take the fresh events in; how many were used."""
         rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
         used = duplicates = capped = erased = 0
         missed = self.cache.misses
@@ -207,8 +235,13 @@ class Shoppers:
                 if not admitted:
                     continue
                 chunk = pack_steps(admitted)
-            ledger.take_in(row, admitted, chunk, horizon)
-            if row.count >= row.trim_at:
+            if row.told < 0:
+                ledger.take_in(row, admitted, chunk, horizon)
+            else:
+                row.defer(admitted, chunk)
+            if row.told >= 0:
+                self._deferred.note(row)
+            elif row.count >= row.trim_at:
                 ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
             self._write(row)
         self.cache.hits += len(self._fresh) - (self.cache.misses - missed)
@@ -216,6 +249,7 @@ class Shoppers:
         for outcome, n in ends:
             if n:
                 self._tally[f"{EVENTS}.{outcome}"] += n
+        return used + duplicates + capped
 
     def _spared(self, shopper: str, known: Erased, packed: list[bytes]) -> list[bytes]:
         """Those fresh events of a forgotten shopper that are not forgotten.
@@ -223,7 +257,7 @@ class Shoppers:
         One that is may lead from what is forgotten to events that were used so far.
         """
         fresh = unpack_steps(b"".join(packed), len(packed))
-        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        row = self._told(shopper)
         raw = row.steps() if row else []
         if not known.cut(sorted(raw + fresh), self._settings.reach_minutes):
             return packed
@@ -234,14 +268,13 @@ class Shoppers:
 
     def _take_back(self, shopper: str, known: Erased) -> TakenBack:
         """Take back what is forgotten of all that is kept of a shopper."""
-        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
-        row = row or Row(shopper, shopper.encode(), self._settings.raw_events)
+        row = self._told(shopper) or Row(shopper, shopper.encode(), self._settings.raw_events)
         taken = self._ledger.forget(row, known, week_of(max(self._high, 0)))
         self._state.put(ERASED_ROWS, row.key, encode_erased(known))
         if row.count:
             self._write(row)
         elif row.settled:
-            self._state.put(SHOPPERS, row.key, row.pack())
+            write_row(self._state, row)
         else:
             self._drop(row)
         return taken
@@ -250,13 +283,15 @@ class Shoppers:
         """Nothing is left of a row but, perhaps, its ledger."""
         self._young.pop(row.shopper, None)
         self._old.pop(row.shopper, None)
-        self._state.delete(SHOPPERS, row.key)
+        drop_row(self._state, row)
         if row.day >= 0:
             self._state.delete(OPEN_DAYS, day_key(row.day, row.shopper))
             self._counted.add(OPEN_VISITS, -1)
 
     def _row(self, shopper: str) -> Row:
-        """The shopper's row, from the older generation, the state, or new."""
+        """The shopper's row, from either generation, the state, or new."""
+        if (row := self._young.get(shopper)) is not None:
+            return row
         row = self._old.pop(shopper, None)
         if row is None:
             self.cache.misses += 1
@@ -265,10 +300,17 @@ class Shoppers:
         return row
 
     def _load(self, shopper: str) -> Row | None:
-        data = self._state.get(SHOPPERS, shopper.encode())
-        if data is None:
-            return None
-        return unpack(shopper, data, self._settings.raw_events)
+        row = read_row(self._state, shopper, self._settings.raw_events)
+        if row is not None and (told := self._deferred.told(shopper)) >= 0:
+            row.resume(self._settings.minute_events, told)
+        return row
+
+    def _told(self, shopper: str) -> Row | None:
+        """The shopper's row, deferred no longer; None: nothing is kept of the shopper."""
+        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        if row is not None and row.told >= 0:
+            self._catch_up(row)
+        return row
 
     def _write(self, row: Row) -> None:
         day = row.latest // DAY_MS
@@ -279,7 +321,8 @@ class Shoppers:
             self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
             if self._first_day is None or day < self._first_day:
                 self._first_day = day
-        self._state.put(SHOPPERS, row.key, row.pack())
+            row.rewrite()
+        write_row(self._state, row)
 
     def _close(self, budget: int, horizon: int) -> None:
         """Settle visits whose day is so long over that nothing can join them."""
@@ -299,27 +342,28 @@ class Shoppers:
                 after = key
 
     def _close_visit(self, shopper: str, day: int, horizon: int) -> None:
-        row = self._young.get(shopper) or self._old.get(shopper) or self._load(shopper)
+        row = self._told(shopper)
         if row is None or row.day != day:
             return
         self._ledger.leave(row, horizon)
         self._young.pop(shopper, None)
         self._old.pop(shopper, None)
-        self._state.delete(SHOPPERS, shopper.encode())
+        drop_row(self._state, row)
         self._counted.add(OPEN_VISITS, -1)
 
     def _expire(self, budget: int) -> None:
         """Let weeks of the ledger go that no return can reach any more."""
         settings, after = self._settings, None
-        while budget > 0 and (week := self._ledger.first_week) is not None:
+        while budget > 0 and (week := self._weeks.first) is not None:
             if week_end_ms(week) + settings.keep_ms + settings.allowance_ms >= self._high:
                 return
+            self._catch_up_all()  # a return that waits can reach what is about to go
             entries = self._state.scan(LEDGER, after=after, limit=min(budget, _SWEEP))
             budget -= len(entries)
-            self._ledger.first_week = None
+            self._weeks.first = None
             for key, _ in entries:
-                self._ledger.first_week, _ = time_of_key(key)
-                if self._ledger.first_week != week:
+                self._weeks.first, _ = time_of_key(key)
+                if self._weeks.first != week:
                     break
                 self._state.delete(LEDGER, key)
                 self._counted.add(LEDGER_ROWS, -1)
@@ -329,32 +373,3 @@ class Shoppers:
         """The earliest week or day that stands in a table."""
         entries = self._state.scan(table, limit=1)
         return time_of_key(entries[0][0])[0] if entries else None
-
-
-def _unread(value: bytes | None, error: Exception) -> tuple[str, str]:
-    """Reason and detail of a value that is no event; nothing of the value itself."""
-    if value is None:
-        return "wrong_type", "a record without a value: events are never withdrawn"
-    if isinstance(error, UnicodeError):
-        return "bad_utf8", "text is not UTF-8"
-    if isinstance(error, RecursionError):
-        return "too_deep", "JSON is nested too deep"
-    if isinstance(error, msgspec.ValidationError):
-        said = str(error)
-        if said.startswith("Invalid value"):  # quotes the value
-            said = "unknown value at " + said.rpartition(" - at ")[2]
-        return "wrong_type", said
-    return "not_json", str(error)
-
-
-def _refused(shopper: str, step: Step, latest: int) -> tuple[str, str]:
-    """Reason and detail of an event that cannot be used for what it says of itself."""
-    if step.at < 0:
-        return "bad_time", "before 1970"
-    if step.at > latest:
-        return "future", f"{step.at - latest} ms more than allowed ahead of the record's timestamp"
-    if step.kind == SEARCH and not step.what:
-        return "empty_query", "a search without text"
-    if not (shopper and step.id and step.what):
-        return "missing_id", "no shopper, event id or product"
-    return "bad_id", "a NUL character in a product id or a query"

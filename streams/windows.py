@@ -66,7 +66,9 @@ class WindowSettings:
             first; the rest is capped.
         memory: how many clicked products a session remembers, and how many query ids a shopper.
         raw_events: events of a row that stay raw before it is tried to settle some; like the
-            next, changes no result.
+            next two, changes no result.
+        large_row: from so many steps on (`shopper_rows.Row.weight`) a row that has to be worked
+            out as a whole waits for its turn (`shopper_deferred.py`).
         cache_shoppers: rows kept decoded in memory, 2 to 4 kB each, by every partition.
     """
 
@@ -82,6 +84,7 @@ class WindowSettings:
     minute_events: int = 120
     memory: int = 200
     raw_events: int = 64
+    large_row: int = 512
     cache_shoppers: int = 50_000
 
     def __post_init__(self) -> None:
@@ -90,6 +93,7 @@ class WindowSettings:
             "minute_events": 1,
             "memory": 1,
             "raw_events": 1,
+            "large_row": 1,
             "cache_shoppers": 1,
         }
         for name in self.__slots__:

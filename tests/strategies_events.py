@@ -38,10 +38,11 @@ TIGHT = WindowSettings(
     minute_events=3,
     memory=2,
     raw_events=3,
+    large_row=6,
     cache_shoppers=2,
 )
 """Every limit so small that a dozen events reach it."""
-LOOSE = WindowSettings(allowance_ms=60 * MINUTE_MS, keep_ms=2 * DAY_MS, raw_events=8)
+LOOSE = WindowSettings(allowance_ms=60 * MINUTE_MS, keep_ms=2 * DAY_MS, raw_events=8, large_row=20)
 
 
 def random_events(rng: random.Random, minutes: int, n: int, shoppers: int) -> list[Event]:
@@ -140,8 +141,10 @@ class Partition:
         return {each: tally[f"events.{each}"] for each in OUTCOMES if tally[f"events.{each}"]}
 
     def totals(self) -> dict[tuple[str, bytes], int]:
-        """Every total that is not zero."""
+        """Every total that is not zero, when all that waited is told."""
+        self.owner.stage.calm()
         self.owner.commit()
+        assert self.owner.stage.is_idle
         return {
             (topic, key): n
             for topic in ("searched", "bought")

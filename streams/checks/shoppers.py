@@ -13,20 +13,23 @@ import msgspec
 from streams.checks.protocol import shown
 from streams.ports import State
 from streams.scanning import each
+from streams.shopper_deferred import TABLE as UNTOLD
 from streams.shopper_keys import standing_of, topic_of
 from streams.shopper_rows import (
     LEDGER,
     OPEN_DAYS,
     SHOPPERS,
+    Row,
     Week,
     day_key,
     ledger_key,
     thaw,
     time_of_key,
-    unpack,
+    unpack_steps,
     unpack_week,
 )
 from streams.shopper_sessions import Sessions, Step
+from streams.shopper_store import PIECES, read_row, shopper_of
 from streams.totals import CODES
 from streams.weeks import week_from_key, week_of
 from streams.windows import CLICK, PURCHASE, SEARCH, WindowSettings
@@ -75,8 +78,12 @@ class _Recount:
 
     def all(self) -> Iterator[Problem]:
         """Count every shopper; what cannot be read is told."""
-        for key, data in each(self._state, SHOPPERS):
-            yield from self._shopper(key.decode(errors="replace"), data)
+        for key, _ in each(self._state, SHOPPERS):
+            yield from self._shopper(key.decode(errors="replace"), is_open=True)
+        for table, owner_of in ((UNTOLD, bytes), (PIECES, shopper_of)):
+            for key, _ in each(self._state, table):
+                if self._state.get(SHOPPERS, owner_of(key)) is None:
+                    yield Problem(table, shown(key), "is of a shopper that has no row")
         for key, _ in each(self._state, LEDGER):
             week, shopper = time_of_key(key)
             if self._state.get(SHOPPERS, shopper.encode()) is None and not any(
@@ -84,20 +91,19 @@ class _Recount:
                 for earlier in self._weeks
                 if earlier < week
             ):
-                yield from self._shopper(shopper, None)
+                yield from self._shopper(shopper, is_open=False)
 
-    def _shopper(self, name: str, data: bytes | None) -> Iterator[Problem]:
+    def _shopper(self, name: str, *, is_open: bool) -> Iterator[Problem]:
         try:
             weeks = {
                 week: unpack_week(week, row)
                 for week in self._weeks
                 if (row := self._state.get(LEDGER, ledger_key(week, name))) is not None
             }
-            standing = self._standing(name, data, weeks)
-            if data is not None:
-                day = unpack(name, data, 0).day
-                if self._state.get(OPEN_DAYS, day_key(day, name)) is None:
-                    yield Problem(OPEN_DAYS, name, f"has no entry of day {day}")
+            kept = read_row(self._state, name, 0) if is_open else None
+            standing = self._standing(kept, weeks)
+            if kept is not None and self._state.get(OPEN_DAYS, day_key(kept.day, name)) is None:
+                yield Problem(OPEN_DAYS, name, f"has no entry of day {kept.day}")
         except _BROKEN as error:
             self.is_broken = True
             yield Problem(SHOPPERS, name, f"cannot be read: {type(error).__name__} {error}")
@@ -105,13 +111,16 @@ class _Recount:
         for key in standing:
             self.counts[CODES[topic_of(key)] + key] += 1
 
-    def _standing(self, name: str, data: bytes | None, weeks: dict[int, Week]) -> set[bytes]:
+    def _standing(self, row: Row | None, weeks: dict[int, Week]) -> set[bytes]:
         """Keys of all totals that the shopper adds 1 to."""
         sessions = Sessions(self._settings)
-        row = unpack(name, data, 0) if data is not None else None
         now = thaw(row.settled if row is not None else b"")
         settled = [basket for week in weeks.values() for basket in week.baskets]
-        steps: list[Step] = row.steps() if row is not None else []
+        steps: list[Step] = []
+        if row is not None:
+            told = self._state.get(UNTOLD, row.key)
+            known = unpack_steps(row.packed, row.count)
+            steps = sorted(known if told is None else known[: int(told)])
         for step in steps:
             if step.kind == CLICK:
                 sessions.click(now, step)

@@ -48,7 +48,9 @@ PARTITIONS = 2
 K = 2
 DAY_MS = 1_440 * MINUTE_MS
 START_MS = 1_741_564_800_000  # a Monday
-WINDOWS = WindowSettings(keep_ms=5 * DAY_MS, minute_events=3, basket=3, cache_shoppers=2)
+WINDOWS = WindowSettings(
+    keep_ms=5 * DAY_MS, minute_events=3, basket=3, cache_shoppers=2, large_row=5
+)
 # What has left the ledger cannot be taken back: in worlds with erasures it stays.
 WINDOWS_KEPT = replace(WINDOWS, keep_ms=60 * DAY_MS)
 # Everything is a fact at once, so that small worlds have some.

@@ -173,6 +173,7 @@ def test_a_basket_of_5_000_items_is_used_whole_and_paired_in_part() -> None:
         partition.take(items[start : start + 1_000])
         partition.owner.commit()
     assert partition.outcomes() == {"used": 5_000}
+    partition.totals()
     assert partition.owner.tally["pairs.capped"] == 4_970
     paired, _ = basket_of(items, RULES)
     pairs = [key.split(b"\0") for _, key in partition.totals() if b"\0w\0" in key]
