@@ -38,8 +38,6 @@ from streams.transport import SpanApp
 log = logging.getLogger(__name__)
 
 _PATIENCE_S, _IDLE_S = 60.0, 0.5  # longer than a leader is elected; what is behind does come
-_UNDER_WAY = 4
-_COLLECTED = 20_000
 _REPORT_S = 1.0
 _SHARE_S, _SHARE_WAITING_S = 0.02, 0.004
 _TAKEN_OVER_S = 5.0

@@ -24,13 +24,8 @@ from streams.transport import Log
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_S, _IDLE_S = 60.0, 0.5  # longer than a leader is elected; what is behind does come
 _UNDER_WAY = 4
 _COLLECTED = 20_000
-_REPORT_S = 1.0
-_SHARE_S, _SHARE_WAITING_S = 0.02, 0.004
-_TAKEN_OVER_S = 5.0
-_DRAIN_S = 5.0
 
 
 class _Routed(NamedTuple):

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from streams.errors import CheckpointError, DamagedCheckpointError
+from streams.generations import MEANING
 from streams.settings import STAGES, Settings
 from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT
 
@@ -31,23 +32,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _STORED = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{8}")
 _PART = re.compile(r"([a-z]+)-(\d{1,4})\.json")
 
-RESULT_SETTINGS: Final = (
-    "purchase_actions",
-    "session_gap_ms",
-    "session_longest_ms",
-    "allowance_ms",
-    "future_ms",
-    "pair_span_ms",
-    "pair_clicks",
-    "pair_searches",
-    "minute_events",
-    "basket_items",
-    "keep_days",
-    "k_shoppers",
-    "type_distance",
-    "scoring",
-    "ontology",
-)
+RESULT_SETTINGS: Final = ("purchase_actions", *sorted(MEANING), "scoring")
 """Settings that change what a graph says, beside bundles; a restore compares them."""
 
 
