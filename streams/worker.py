@@ -76,6 +76,7 @@ class Supervisor:
         self._wanted = wanted
         self._command = command
         self._stopping = asyncio.Event()
+        self._asks_with = signal.SIGTERM
         self._processes: dict[Slot, asyncio.subprocess.Process] = {}
         self._code = OK
         self._saw_kafka = False
@@ -87,10 +88,14 @@ class Supervisor:
         Args:
             for_good: they will not start again here: they leave their consumer groups.
         """
+        self._asks_with = signal.SIGUSR1 if for_good else signal.SIGTERM
         self._stopping.set()
         for process in self._processes.values():
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGUSR1 if for_good else signal.SIGTERM)
+            self._ask(process)
+
+    def _ask(self, process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(self._asks_with)
 
     def status(self) -> list[Status]:
         """What the workers say of themselves."""
@@ -143,7 +148,7 @@ class Supervisor:
         self._processes[slot] = process
         try:
             if self._stopping.is_set():
-                process.terminate()
+                self._ask(process)  # it was being started when we were asked to stop
             if process.stdin is not None:
                 with contextlib.suppress(ConnectionError):
                     process.stdin.write(self._of_one(place).to_json())

@@ -86,3 +86,38 @@ def test_a_worker_that_starts_while_kafka_is_away_is_started_again_if_others_hav
             return await running
 
     assert asyncio.run(work()) == 0
+
+
+class Starting:
+    """A process that is ready only after its supervisor was asked to stop."""
+
+    pid, stdin = 1, None
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def send_signal(self, number: int) -> None:
+        self.signals.append(number)
+
+    async def wait(self) -> int:
+        return 0
+
+
+def test_a_worker_that_is_being_started_is_asked_likewise(tmp_path: Path, monkeypatch):
+    process, begun = Starting(), asyncio.Event()
+
+    async def start(*_: object, **__: object) -> Starting:
+        begun.set()
+        await asyncio.sleep(0.05)
+        return process
+
+    async def work() -> None:
+        supervisor = Supervisor(Settings(data_dir=tmp_path), [Slot("graph", 0)])
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+        running = asyncio.create_task(supervisor.run())
+        await begun.wait()
+        supervisor.stop(for_good=True)
+        await running
+
+    asyncio.run(work())
+    assert process.signals == [signal.SIGUSR1]
