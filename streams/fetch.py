@@ -134,7 +134,7 @@ class Reader:
         self._alignment = alignment
         self._event_time = event_time
         self._opened: dict[TP, _Chunk] = {}
-        self._next: dict[TP, int] = {}
+        self._next: dict[TP, tuple[int, int]] = {}
 
     def take(self, active: Collection[TP]) -> tuple[Spans, bool]:
         """Spans that can be had now, in the order to read them; whether something is held back.
@@ -150,9 +150,10 @@ class Reader:
         if self._alignment is None or self._event_time is None:
             for tp in self._with_data(active):
                 chunk = self._open(tp)
-                if chunk is not None:
-                    spans.append((TP(*tp), self._deliver(tp, chunk, generation, is_all=True)))
-                    records += len(chunk.records)
+                span = self._deliver(tp, chunk, generation, is_all=True) if chunk else None
+                if span is not None:
+                    spans.append((TP(*tp), span))
+                    records += len(span.records)
                     if records >= self._limit:
                         break
             return spans, False
@@ -166,8 +167,11 @@ class Reader:
             for tp, until_ms in chosen.items():
                 self._opened.pop(tp, None)
                 chunk, rest = self._cut(tp, chunks[tp], until_ms)
-                spans.append((TP(*tp), self._deliver(tp, chunk, generation, is_all=rest is None)))
-                records += len(chunk.records)
+                span = self._deliver(tp, chunk, generation, is_all=rest is None)
+                if span is None:
+                    continue
+                spans.append((TP(*tp), span))
+                records += len(span.records)
                 if rest is not None:
                     self._opened[tp] = rest
                 last = self._event_time(tp.topic, chunk.records[-1]) if chunk.records else None
@@ -177,7 +181,8 @@ class Reader:
 
     def begin_again(self, offsets: Mapping[TP, int]) -> None:
         """Called in the moment in which the consumer goes to other offsets of partitions."""
-        self._next.update(offsets)
+        generation = self._coordinator.generation
+        self._next.update({tp: (offset, generation) for tp, offset in offsets.items()})
         if self._alignment is not None:
             self._alignment.begin_again(offsets.keys())
 
@@ -246,15 +251,23 @@ class Reader:
                 return first, chunk._replace(start=record.offset, records=left, at_ms=at_ms)
         return chunk, None
 
-    def _deliver(self, tp: Any, chunk: _Chunk, generation: int, *, is_all: bool) -> Span:
-        expected = self._next.get(tp, chunk.start)
+    def _deliver(self, tp: Any, chunk: _Chunk, generation: int, *, is_all: bool) -> Span | None:
+        """The span of a chunk; None: it is not to be read, since it was fetched too early.
+
+        Right after a rebalance, before the partitions' own offsets are sought, aiokafka fetches
+        from what the group has committed.
+        """
+        expected, since = self._next.get(tp, (chunk.start, generation))
         if chunk.start != expected:
+            if since != generation:
+                self._forget(tp)
+                return None
             raise BrokerError(
                 f"{tp.topic}/{tp.partition} cannot be read on at {expected}, it begins at "
                 f"{chunk.start} now: records were deleted, or the topic was made again or lost its "
                 "end. The worker starts again and looks which; lengthen the topic's retention"
             )
-        self._next[tp] = chunk.next
+        self._next[tp] = chunk.next, generation
         chunk.found._assignment.state_value(tp).consumed_to(chunk.next)
         if is_all and not chunk.found._partition_records._records.has_next():
             self._forget(tp)

@@ -240,6 +240,34 @@ async def jump(wanted: int, there: int) -> None:
     assert reader.take([TP0])[0]
 
 
+@pytest.mark.parametrize("aligned", [False, True])
+def test_what_is_fetched_after_a_rebalance_before_it_is_sought_is_not_read(aligned: bool):
+    asyncio.run(rebalanced(aligned=aligned))
+
+
+async def rebalanced(*, aligned: bool) -> None:
+    ways = {"alignment": alignment(0), "event_time": lambda topic, record: record.at_ms}
+    reader, fetcher = reader_of({TP0: b""}, **(ways if aligned else {}))
+    assignment = fetcher._subscriptions.subscription.assignment
+
+    def fetch(at: int) -> None:
+        assignment.state_value(TP0).seek(at)
+        found = fetched(batch_bytes(at, [b"a"]), at)
+        fetcher._records[TP0] = FetchResult(
+            TP0, assignment=assignment, partition_records=found, backoff=0
+        )
+
+    reader.begin_again({TP0: 5})
+    reader._coordinator.generation += 1
+    fetch(2)  # from what the group had committed
+    assert reader.take([TP0])[0] == []
+    assert fetcher._records == {}
+    reader.begin_again({TP0: 5})
+    fetch(5)
+    ((_, span),) = reader.take([TP0])[0]
+    assert (span.start, span.generation) == (5, 4)
+
+
 # --- alignment ----------------------------------------------------------------------------------
 
 
