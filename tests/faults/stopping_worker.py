@@ -26,11 +26,13 @@ def stop_before(turn: int) -> None:
     """Let this process stop before it sends so many times."""
     send, left = Producer.send, [turn]
 
-    async def stopping(self: Producer, messages: Sequence[Message]) -> None:
+    async def stopping(
+        self: Producer, messages: Sequence[Message], source_ms: int | None = None
+    ) -> None:
         left[0] -= 1
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGSTOP)
-        await send(self, messages)
+        await send(self, messages, source_ms)
 
     Producer.send = stopping  # type: ignore[method-assign]
 

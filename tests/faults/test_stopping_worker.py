@@ -1,0 +1,16 @@
+"""The worker that stops itself is, but for that, the worker that users run."""
+
+import inspect
+
+import pytest
+
+from streams.producer import Producer
+from tests.faults.stopping_worker import stop_before
+
+
+def test_it_sends_as_others_do(monkeypatch: pytest.MonkeyPatch):
+    real = Producer.send
+    monkeypatch.setattr(Producer, "send", real)  # put back at the end
+    stop_before(2)
+    assert Producer.send is not real
+    assert inspect.signature(Producer.send) == inspect.signature(real)
