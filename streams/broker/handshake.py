@@ -8,10 +8,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
@@ -72,12 +72,9 @@ async def _ask(place: str, options: Mapping[str, Any]) -> CartographError | None
     host, _, port = place.rpartition(":")
     asked = {**options, "request_timeout_ms": _TIMEOUT_MS}
     try:
-        connection = await create_conn(host, int(port), **asked)
-        try:
+        async with _talking(host, int(port), **asked) as connection:
             # A listener with SASL answers the first question of anybody, and no second one.
             await connection.send(MetadataRequest([]))
-        finally:
-            await _hang_up(connection)
     except (KafkaError, OSError, TimeoutError, ValueError) as error:
         reason = _reason(error, options) or await _other_protocol(host, port, error, options)
         if reason:
@@ -119,7 +116,7 @@ async def _speaks(host: str, port: int, protocol: str) -> bool:
     """Whether a listener of this protocol answers; nothing of ours is sent."""
     nobody = {"sasl_plain_username": "nobody", "sasl_plain_password": "-"}
     try:
-        connection = await create_conn(
+        async with _talking(
             host,
             port,
             security_protocol=protocol,
@@ -127,11 +124,8 @@ async def _speaks(host: str, port: int, protocol: str) -> bool:
             ssl_context=_any_certificate() if protocol.endswith("SSL") else None,
             request_timeout_ms=_TIMEOUT_MS,
             **(nobody if protocol.startswith("SASL") else {}),
-        )
-        try:
+        ) as connection:
             await connection.send(MetadataRequest([]))
-        finally:
-            await _hang_up(connection)
     except (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError):
         return True
     except (KafkaError, OSError, TimeoutError):
@@ -145,16 +139,33 @@ async def _speaks_tls(host: str, port: int) -> bool:
             _, writer = await asyncio.open_connection(host, port, ssl=_any_certificate())
     except (OSError, TimeoutError):
         return False
-    writer.close()
+    writer.transport.abort()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return True
 
 
+@contextlib.asynccontextmanager
+async def _talking(host: str, port: int, **options: Any) -> AsyncIterator[AIOKafkaConnection]:
+    """A connection whose socket is closed at the end, also where the broker refuses it."""
+    connection = AIOKafkaConnection(host, port, **options)
+    try:
+        await connection.connect()
+        yield connection
+    finally:
+        await _hang_up(connection)
+
+
 async def _hang_up(connection: AIOKafkaConnection) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_GOODBYE_S):
-            await connection.close()
+    """Close it, politely if the broker answers in time: a refused one waits for its goodbye."""
+    protocol = connection._protocol
+    if protocol is None:
+        return
+    await asyncio.wait([connection.close()], timeout=_GOODBYE_S)
+    # aiokafka's connection forgets its writer as it closes; the protocol knows until it is lost.
+    if protocol._transport is not None:
+        protocol._transport.abort()
+        await asyncio.wait([connection._closed_fut], timeout=_GOODBYE_S)
 
 
 def _any_certificate() -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import json
 import ssl
 import subprocess
@@ -100,8 +101,9 @@ def allow(place: Place, wanted: list[tuple[str, Right]]) -> None:
 
 
 def refused(settings: Settings) -> CartographError:
-    """What a worker is told at its start, before it tries again or ends."""
+    """What a worker is told at its start, before it tries again or ends; no socket stays open."""
     error = asyncio.run(handshake.probe(settings.kafka, connection.options(settings)))
+    gc.collect()
     assert error is not None
     assert PASSWORD not in str(error)
     assert WRONG not in str(error)
