@@ -23,6 +23,8 @@ from streams.errors import BrokerError
 _POLL_S = 0.05
 _START_TRIES = 3
 _STOP_TIMEOUT_S = 20.0
+_LEAVING_S = 5.0
+"""How long a killed broker may keep its ports: the command line that it is known by goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def _come_up(
 ) -> Broker:
     """Write the settings, format the storage once, start, wait for an answer."""
     settings, logs = _settings_file(folder), folder / "logs"
-    ports = read_ports(settings.read_text()) if settings.exists() else launch.free_ports()
+    ports = _ports_of(settings) if settings.exists() else launch.free_ports()
     for _ in range(_START_TRIES):
         if not launch.are_free(ports):
             ports = launch.free_ports()
@@ -193,6 +195,15 @@ def _come_up(
         f"{tail.text()}\nOften: too little memory ({java[1]}), a full disk, or a folder that "
         "another version wrote; a new folder starts empty. Or set CARTOGRAPH_KAFKA=HOST:PORT."
     )
+
+
+def _ports_of(settings: Path) -> Ports:
+    """Those of the last start, which clients know, once who had them has left or stays."""
+    ports = read_ports(settings.read_text())
+    deadline = time.monotonic() + _LEAVING_S
+    while not launch.are_free(ports) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return ports
 
 
 def _wait_for_answer(

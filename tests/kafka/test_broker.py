@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -115,6 +116,21 @@ def test_a_taken_port_is_exchanged_for_another(tmp_path: Path) -> None:
             assert second.address != first.address
             assert process.status(tmp_path).address == second.address
             assert asyncio.run(admin.describe(second.address, ["absent"])) == {}
+
+
+@real_broker
+def test_a_port_that_its_last_owner_is_leaving_is_waited_for(tmp_path: Path) -> None:
+    with process.running(tmp_path) as first:
+        pass
+    with socket.socket() as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        leaving.bind(("127.0.0.1", int(first.address.rpartition(":")[2])))
+        leaving.listen()
+        gone = threading.Timer(1.0, leaving.close)
+        gone.start()
+        with process.running(tmp_path) as second:
+            assert second.address == first.address
+        gone.join()
 
 
 @real_broker
