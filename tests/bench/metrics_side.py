@@ -1,7 +1,7 @@
 """One side of `tests.bench.metrics`: a stage that is fed and told off, with its metrics or without.
 
-Both sides stand in one process, so that they share its machine code, hash seed and moment. *Without*
-means built while every metric is one that does nothing, the clocks of `StepTimes` are not read and
+Both sides stand in one process: the same machine code, hash seed and moment. *Without* means
+built while every metric is one that does nothing, the clocks of `StepTimes` are not read and
 the stages do not count the graph's quality. What both have: the integers that stages count of what
 they read (`Owner.tally`, which the state keeps, and `CacheCount`).
 """
