@@ -16,7 +16,7 @@ _AT_ONCE = 512
 """Questions of one call: few enough that a rebalance does not wait long for an answer, and that
 what waits for a model is bounded by this times the partitions of the process."""
 Answered = Callable[[str, str, Sequence[float]], None]
-"""(task, id of the bundle, scores 0..1)."""
+"""(task, id of the bundle, scores 0..1 of one call)."""
 Q = TypeVar("Q", Text, Claim, ValuePair, Term)
 A = TypeVar("A", Tagged, Judged, Senses)
 
@@ -30,8 +30,8 @@ class Asking(Generic[Q, A]):
         key: (question, id of a bundle) -> under what its answer is kept.
         ask: the model.
         encode, decode: an answer as bytes and back.
-        scores: of an answer, 0..1.
-        answered: told the scores of what the model has newly said, under (task, bundle).
+        scores: of answers, 0..1, in their order.
+        answered: told the scores of what the model has newly said, once a call.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Asking(Generic[Q, A]):
         ask: Callable[[Sequence[Q]], Awaitable[list[A]]],
         encode: Callable[[A], bytes],
         decode: Callable[[bytes], A],
-        scores: Callable[[A], Sequence[float]] = lambda _: (),
+        scores: Callable[[Sequence[A]], Sequence[float]] = lambda _: (),
         answered: Answered = lambda task, bundle, scores: None,
     ) -> None:
         self._name, self._answered = name, answered
-        self._scores: Callable[[A], Sequence[float]] = scores
+        self._scores: Callable[[Sequence[A]], Sequence[float]] = scores
         self._bundle = bundle
         self._key: Callable[[Q, str], bytes] = key
         self._ask: Callable[[Sequence[Q]], Awaitable[list[A]]] = ask
@@ -131,8 +131,9 @@ class Asking(Generic[Q, A]):
             answers[each] = answer
             if is_one_bundle:
                 self._remembered[key] = answer
-                self._answered(self._name, bundle, self._scores(answer))
             futures[key].set_result(answer)
+        if is_one_bundle:
+            self._answered(self._name, bundle, self._scores(told))
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return answers

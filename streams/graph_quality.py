@@ -46,13 +46,14 @@ class FactQuality:
 
     def __init__(self, state: State, graph: Graph) -> None:
         self._state, self._graph = state, graph
-        self._hour = 0
+        self._hour, self._hour_row = 0, b""
         self._reasons = Counted(state, "reasons", self._reasons_of_old)
         self._held = Counted(state, "held", self._held_of_old)
 
     def read(self, at_ms: int) -> None:
         """A record with this Kafka timestamp, ms since 1970, was read."""
-        self._hour = max(self._hour, at_ms // HOUR_MS)
+        if (hour := at_ms // HOUR_MS) > self._hour:
+            self._hour, self._hour_row = hour, _HOUR.pack(hour)
 
     def moved(self, after: Fact | None, before: bytes | None) -> None:
         """A fact was written, or withdrawn (None), in the place of this row of `facts`."""
@@ -99,13 +100,13 @@ class FactQuality:
         key = id_key(name)
         row = self._state.get(TABLE, key)
         hour = 0 if row is None else _HOUR.unpack(row)[0]
-        self._held.add(f"{family(relation)}.{hour}", -1)
+        self._held.add(_held(relation, hour), -1)
         self._state.delete(TABLE, key)
 
     def _enter(self, fact: Fact) -> None:
-        self._held.add(f"{family(fact.relation)}.{self._hour}", 1)
+        self._held.add(_held(fact.relation, self._hour), 1)
         if self._hour:
-            self._state.put(TABLE, id_key(fact.id), _HOUR.pack(self._hour))
+            self._state.put(TABLE, id_key(fact.id), self._hour_row)
 
     def _reasons_of_old(self) -> Iterator[tuple[str, int]]:
         for _, row in self._graph.rows(FACTS):
@@ -115,12 +116,17 @@ class FactQuality:
     def _held_of_old(self) -> Iterator[tuple[str, int]]:
         for _, row in self._graph.rows(FACTS):
             if status_of(row) == HELD:
-                yield f"{family(_why(row[1:]).relation)}.0", 1
+                yield _held(_why(row[1:]).relation, 0), 1
 
 
 def family(relation: str) -> str:
     """A relation without its attribute: "has_attribute" of "has_attribute:color"."""
     return relation.partition(":")[0]
+
+
+@lru_cache(maxsize=1 << 12)
+def _held(relation: str, hour: int) -> str:
+    return f"{family(relation)}.{hour}"
 
 
 @lru_cache(maxsize=1 << 12)  # what claims say is a few sentences: 0.1 instead of 1.5 us

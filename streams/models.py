@@ -140,7 +140,7 @@ class Models:
             self._tag,
             encode_tagged,
             decode_tagged,
-            lambda tagged: [span.score for span in tagged.spans],
+            lambda told: [span.score for tagged in told for span in tagged.spans],
             self._answered,
         )
         self._claims = Asking[Claim, Judged](
@@ -150,7 +150,7 @@ class Models:
             self._judge,
             encode_judged,
             decode_judged,
-            lambda judged: (judged.score,),
+            lambda told: [judged.score for judged in told],
             self._answered,
         )
         self._pairs = Asking[ValuePair, Judged](
@@ -160,7 +160,7 @@ class Models:
             self._match,
             encode_judged,
             decode_judged,
-            lambda judged: (judged.score,),
+            lambda told: [judged.score for judged in told],
             self._answered,
         )
         self._terms = Asking[Term, Senses](

@@ -23,7 +23,7 @@ class ScoreWatch:
         metrics_quality.MODEL_SCORES.scores = self._scores
 
     def answered(self, task: str, bundle: str, scores: Sequence[float]) -> None:
-        """A model of this bundle has given these scores, 0..1."""
+        """A model of this bundle has given these scores, 0..1, in one call."""
         key = task, bundle
         known = self._scores.get(key)
         if known is None:

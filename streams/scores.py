@@ -8,7 +8,8 @@ bin. Two windows of one source differ by (bins - 1) (1/n + 1/m), here 0.007 to 0
 change is usually called moderate, from 0.25 on large (Siddiqi 2006, Credit Risk Scorecards).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import log
 from typing import Final
 
@@ -37,11 +38,16 @@ class Tally(msgspec.Struct):
         """How many."""
         return sum(self.bins)
 
-    def add(self, scores: Iterable[float]) -> None:
+    def add(self, scores: Sequence[float]) -> None:
         """Count scores; what is below 0 or above 1 counts as that."""
-        for score in scores:
-            self.bins[min(max(int(score * BINS), 0), BINS - 1)] += 1
-            self.total += score
+        for place, n in Counter(map(int, [score * BINS for score in scores])).items():
+            self.bins[min(max(place, 0), BINS - 1)] += n
+        self.total += sum(scores)
+
+    def merge(self, other: "Tally") -> None:
+        """Count all that another has counted."""
+        self.bins = [a + b for a, b in zip(self.bins, other.bins, strict=True)]
+        self.total += other.total
 
 
 def psi(one: Sequence[int], other: Sequence[int]) -> float:
@@ -74,14 +80,17 @@ class Scores:
         return self.reference.n >= WINDOW
 
     def add(self, scores: Sequence[float]) -> None:
-        """Take the scores of one answer."""
-        self.all.add(scores)
-        if not self.stands:
-            self.reference.add(scores)
-            return
-        self._now.add(scores)
-        if self._now.n >= WINDOW:
-            self._before, self._now = self._now, Tally()
+        """Take scores in their order; into what calls they are cut makes no difference."""
+        while scores:
+            window = self._now if self.stands else self.reference
+            room = WINDOW - window.n
+            part = Tally()
+            part.add(scores[:room])
+            scores = scores[room:]
+            self.all.merge(part)
+            window.merge(part)
+            if self._now.n >= WINDOW:
+                self._before, self._now = self._now, Tally()
 
     @property
     def drift(self) -> float | None:

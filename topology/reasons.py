@@ -39,6 +39,7 @@ _ENDS: Final = (
     (" agree", "agree"),
     ("that a person keeps apart", "no_room"),
 )
+_ANY_END: Final = tuple(end for end, _ in _ENDS)
 _STARTS: Final = (
     ("lift ", "lift"),
     ("share of buyers ", "share"),
@@ -59,9 +60,8 @@ def code_of(reason: str) -> str:
     """The code of a fact's reason, one of `CODES`."""
     if reason.startswith(_PERSON):
         return "person"
-    for end, code in _ENDS:
-        if reason.endswith(end):
-            return code
+    if reason.endswith(_ANY_END):  # of six ends at once, since few reasons have one
+        return next(code for end, code in _ENDS if reason.endswith(end))
     for start, code in _STARTS:
         if reason.startswith(start):
             return code

@@ -1,212 +1,187 @@
-"""The work of `tests.bench.metrics`: one partition that reads, commits, sends, and is watched."""
+"""What the stages of `tests.bench.metrics` are given: records without an end, and free models."""
 
-import asyncio
-import gc
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate
 from pathlib import Path
+from random import Random
 from typing import Any
 
-import prometheus_client
-
-from streams import metrics
-from streams.answers import ANSWERS, no_models
-from streams.counted import Counted
+from models_onnx.spans import Claim, Judged, Span, Tagged, Text
 from streams.events import Product, encode_product
-from streams.fetch import Span
 from streams.graph import TABLES as GRAPH_TABLES
 from streams.graph import build_graph
-from streams.graph_quality import FactQuality
+from streams.messages import ASKED, BOUGHT
 from streams.models import Models
-from streams.owner import Owner, Start
-from streams.partition import Pace, Partition
-from streams.ports import Message, Record
-from streams.product_quality import ProductQuality
+from streams.ports import Record
 from streams.product_reading import ProductSettings
 from streams.product_rows import TABLES as PRODUCT_TABLES
 from streams.products import build_products
+from streams.queries import TABLES as QUERY_TABLES
+from streams.queries import QuerySettings, build_queries
+from streams.route import Route, RouteSettings
 from streams.settings import Settings
 from streams.shoppers import TABLES as SHOPPER_TABLES
 from streams.shoppers import build_shoppers
-from streams.stage_report import StageReport
-from streams.totals import TABLES as TOTALS_TABLES
 from streams.windows import WindowSettings
-from streams.wire import Sent, encode_total, join
+from streams.wire import Sent, encode_total, join, week_key
+from tests.bench import bench_route
 from tests.bench.bench_shoppers import records_of
 from tests.bench.bench_upsert import SALES_A_FLUSH
 from tests.bench.bench_upsert import Shop as ShopOfTotals
+from tests.bench.metrics_side import PartitionSide, RouteSide, Side, Work
 from tests.one_partition import small_ontology
 from topology.scoring import ScoringSettings
-from topology.store.rocksdb import RocksStore, StoreMemory
 
-_LIST_RECORDS = 2_000
-_FLUSH_RECORDS = 20_000
-_REPORT_CPU_S, _SCRAPE_CPU_S = 1.0, 5.0
 _CATALOG_PRODUCTS = 1_000
-_MIB = 1 << 20
-
-Work = tuple[str, tuple[str, ...], Callable[..., Any], dict[str, int], Iterator[Record]]
-"""Input topic, tables, how the stage is built, outputs, records without end."""
-
-
-class Open:
-    """A lease that never ends."""
-
-    async def wait(self, wanted: Callable[[], bool]) -> bool:
-        return wanted()
+_QUERIES = 20_000
+_START_MS = 1_760_000_000_000
+_TAGGED = Tagged(
+    (Span(0, 3, "color", "Red", 0.9), Span(4, 17, "product_type", "running shoes", 0.95))
+)
+_JUDGED = Judged(0.95, "accepted")
 
 
-def measure(stage: str, records: int, *, on: bool) -> float:
-    """Records a second of CPU time, after a quarter as many that are not timed."""
-    if not on:
-        _count_nothing()
-    with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
-        return asyncio.run(_measure(stage, records, Path(folder) / "store", on=on))
+class FreeTagger:
+    """Says the same of every text, at no cost."""
 
+    bundle_id = "tagging@0.0.0-free"
 
-def _count_nothing() -> None:
-    def nothing(*_: Any, **__: Any) -> None:
+    async def tag_async(self, texts: Sequence[Text]) -> list[Tagged]:
+        return [_TAGGED] * len(texts)
+
+    def close(self) -> None:
         pass
 
-    for kind, names in (
-        (Counted, ("add", "flush")),
-        (FactQuality, ("moved", "read", "flush")),
-        (ProductQuality, ("move", "flush")),
-    ):
-        for name in names:
-            setattr(kind, name, nothing)
+
+class FreeCleaner:
+    """Accepts every claim, at no cost."""
+
+    bundle_id = "cleaning@0.0.0-free"
+    attributes = frozenset(("product_type", "color", "weight"))
+
+    async def judge_async(self, claims: Sequence[Claim]) -> list[Judged]:
+        return [_JUDGED] * len(claims)
+
+    def close(self) -> None:
+        pass
 
 
-async def _measure(stage: str, records: int, folder: Path, *, on: bool) -> float:
-    topic, tables, build, outputs, stream = _WORK[stage]()
-    memory = StoreMemory(cache_bytes=256 * _MIB, write_buffer_bytes=128 * _MIB)
-    store = RocksStore(folder, (*TOTALS_TABLES, *tables, ANSWERS), memory=memory)
-    owner = Owner(stage, 0, store, build, outputs, graph="bench/1")
-    models = None
-    if stage == "products":
-        models = Models.load(Settings(device="cpu", model_threads=1), ("tagging", "cleaning"))
-    owner.start(Start(0, None, {}))
-    partition = Partition(
-        owner,
-        store,
-        topics={topic: topic},
-        lease=Open(),  # type: ignore[arg-type]
-        send=_send,
-        answer=models.answer if models else no_models,
-        pace=Pace(1e9, _FLUSH_RECORDS, 5_000, 10**9),
-    )
-    running = asyncio.create_task(partition.run())
-    watch = _Watch(stage, partition, memory) if on else None
-    await _feed(partition, topic, stream, records // 4, watch)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 1_000)  # as the worker does
-    taken = await _feed(partition, topic, stream, records, watch)
-    partition.close()
-    await running
-    if models is not None:
-        models.close()
-    return records / taken
+def _free() -> Models:
+    return Models(FreeTagger(), FreeCleaner())
 
 
-class _Watch:
-    """What a worker does besides for its metrics; by CPU time, as a busy machine is no cost."""
-
-    def __init__(self, stage: str, partition: Partition, memory: StoreMemory) -> None:
-        self._partition, self._report = partition, StageReport(stage, memory)
-        self._turn, self._reported, self._scraped = 0, 0.0, 0.0
-
-    def look(self) -> None:
-        now = time.process_time()
-        if now - self._reported >= _REPORT_CPU_S:
-            self._reported = now
-            self._partition.report.update(self._partition.owner.tally)
-            self._report.tell([self._partition], turn=self._turn)
-            self._turn += 1
-        if now - self._scraped >= _SCRAPE_CPU_S:
-            self._scraped = now
-            prometheus_client.generate_latest(metrics.REGISTRY)
+def _real() -> Models:
+    return Models.load(Settings(device="cpu", model_threads=1), ("tagging", "cleaning"))
 
 
-async def _feed(
-    partition: Partition, topic: str, stream: Iterator[Record], count: int, watch: _Watch | None
-) -> float:
-    """Read so many records; seconds of CPU, without making them."""
-    taken, left = 0.0, count
-    while left > 0:
-        records = list(islice(stream, min(left, _LIST_RECORDS)))
-        left -= len(records)
-        begun = time.process_time()
-        span = Span(records[0].offset, records[-1].offset + 1, records, 1)
-        await partition.read(topic, span)
-        await asyncio.sleep(0)
-        if watch is not None:
-            watch.look()
-        taken += time.process_time() - begun
-    begun = time.process_time()
-    await partition.drain()
-    return taken + time.process_time() - begun
+def shopper_records() -> Iterator[Record]:
+    """Events, 3 % of them purchases."""
+    first = 0
+    while True:
+        for record in records_of(200_000, 0.03, 5_000, first=first):
+            yield record
+            first = record.offset + 1
 
 
-async def _send(messages: Sequence[Message], source_ms: int | None) -> None:
-    del messages, source_ms
+def source_records() -> Iterator[Record]:
+    """The same events of a shop over and over."""
+    made, first = bench_route.records(100_000, 0.03, seed=7), 0
+    while True:
+        for record in made:
+            yield record._replace(offset=first + record.offset)
+        first += len(made)
+
+
+def searched_records() -> Iterator[Record]:
+    """Shoppers who used a query and bought behind it, one more each time, by Zipf's law."""
+    rng, totals, offset = Random(7), dict[tuple[bytes, ...], int](), 0
+    weights = list(accumulate(1 / (rank + 10) for rank in range(_QUERIES)))
+    while True:
+        week = week_key(2900 + offset // 500_000)
+        for query in rng.choices(range(_QUERIES), cum_weights=weights, k=1_000):
+            name, text = b"%08x" % query, b"red running shoes number %d" % query
+            keys: list[tuple[tuple[bytes, ...], bytes]] = [((name, ASKED, week), text)]
+            if rng.random() < 0.3:
+                product = b"p%d" % (query * 7 + rng.randrange(5))
+                keys.append(((name, BOUGHT, product, week), b""))
+            for key, payload in keys:
+                totals[key] = n = totals.get(key, 0) + 1
+                sent = Sent(0, 0, offset, join(*key), n, payload)
+                yield Record(offset, _START_MS + offset, *encode_total("searched", sent))
+                offset += 1
+
+
+def claimed_records() -> Iterator[Record]:
+    """A catalog, then what sales change of its totals."""
+    shop, offset, version = ShopOfTotals(20_000, seed=7), 0, 0
+    told: Any = list(shop.records())
+    while True:
+        version += 1
+        for key, n, payload in told:
+            sent = Sent(0, 0, version, join(*key), n, payload)
+            yield Record(offset, _START_MS + offset, *encode_total("claims", sent))
+            offset += 1
+        told = shop.sales(SALES_A_FLUSH)
+
+
+def catalog_records() -> Iterator[Record]:
+    """A catalog over and over; every record has another title, and mostly another colour."""
+    colors, offset = ("red", "blue", "green"), 0
+    while True:
+        product = Product(
+            id=f"p{offset % _CATALOG_PRODUCTS}",
+            title=f"Red running shoes number {offset}",
+            category=("Fashion", "Running shoes"),
+            attributes={
+                "baseColour": [colors[offset % 3]],
+                "weight": [f"{offset % 90} g"],
+            },
+            position=(0, offset),
+        )
+        yield Record(offset, 0, product.id.encode(), encode_product(product))
+        offset += 1
+
+
+Make = Callable[[Path, int], Side]
+"""(folder of its store, records of a commit) -> a stage of its own."""
+
+
+def _partition(stage: str, made: Callable[[], Work], models: Callable[[], Models] = _free) -> Make:
+    return lambda folder, flush: PartitionSide(stage, made(), models(), folder, flush)
+
+
+def _route(folder: Path, flush: int) -> Side:
+    del folder, flush
+    return RouteSide("t", Route(RouteSettings({"t": "native"}, b"0123456789abcdef", 32)))
 
 
 def _shoppers() -> Work:
-    def stream() -> Iterator[Record]:
-        first = 0
-        while True:
-            for record in records_of(200_000, 0.03, 5_000, first=first):
-                yield record
-                first = record.offset + 1
-
-    build = build_shoppers(WindowSettings())
     outputs = {"searched": 32, "bought": 32, "dead-letters": 1}
-    return "events", SHOPPER_TABLES, build, outputs, stream()
+    return Work("events", SHOPPER_TABLES, build_shoppers(WindowSettings()), outputs)
 
 
-def _graph() -> Work:
-    def stream() -> Iterator[Record]:
-        shop, offset, version = ShopOfTotals(20_000, seed=7), 0, 0
-        told: Any = list(shop.records())
-        while True:
-            version += 1
-            for key, n, payload in told:
-                sent = Sent(0, 0, version, join(*key), n, payload)
-                yield Record(offset, 1_760_000_000_000 + offset, *encode_total("claims", sent))
-                offset += 1
-            told = shop.sales(SALES_A_FLUSH)
-
-    build = build_graph(ScoringSettings(), small_ontology())
-    return "claims", GRAPH_TABLES, build, {"facts": 1, "dead-letters": 1}, stream()
+def _queries() -> Work:
+    build = build_queries(QuerySettings(bundle=FreeTagger.bundle_id), small_ontology())
+    return Work("searched", QUERY_TABLES, build, {"asked": 32, "dead-letters": 1})
 
 
 def _products() -> Work:
-    def stream() -> Iterator[Record]:
-        colors, offset = ("red", "blue", "green"), 0
-        while True:
-            product = Product(
-                id=f"p{offset % _CATALOG_PRODUCTS}",
-                title=f"Red running shoes number {offset}",
-                category=("Fashion", "Running shoes"),
-                attributes={
-                    "baseColour": [colors[offset % 3]],
-                    "weight": [f"{offset % 90} g"],
-                },
-                position=(0, offset),
-            )
-            yield Record(offset, 0, product.id.encode(), encode_product(product))
-            offset += 1
-
     build = build_products(ProductSettings(), small_ontology())
     outputs = {"claims": 1, "together": 1, "dead-letters": 1}
-    return "catalog", PRODUCT_TABLES, build, outputs, stream()
+    return Work("catalog", PRODUCT_TABLES, build, outputs)
 
 
-_WORK: dict[str, Callable[[], Work]] = {
-    "shoppers": _shoppers,
-    "graph": _graph,
-    "products": _products,
+def _graph() -> Work:
+    build = build_graph(ScoringSettings(), small_ontology())
+    return Work("claims", GRAPH_TABLES, build, {"facts": 1, "dead-letters": 1})
+
+
+STAGES: dict[str, tuple[int, Callable[[], Iterator[Record]], Make]] = {
+    "route": (4_000, source_records, _route),
+    "shoppers": (4_000, shopper_records, _partition("shoppers", _shoppers)),
+    "queries": (4_000, searched_records, _partition("queries", _queries)),
+    "products": (200, catalog_records, _partition("products", _products)),
+    "products-models": (50, catalog_records, _partition("products", _products, _real)),
+    "graph": (4_000, claimed_records, _partition("graph", _graph)),
 }
+"""Name -> records of a piece, which is one commit; all records; how the stage is made."""

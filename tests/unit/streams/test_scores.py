@@ -107,3 +107,35 @@ def test_the_histogram_tells_every_bundle():
 
 def test_what_does_not_stand_is_not_kept():
     assert references_of(told_of({("tagging", "t@1"): Scores()})) == {}
+
+
+@given(st.lists(st.lists(st.floats(-0.5, 1.5), max_size=30), max_size=12))
+def test_what_is_told_is_what_counting_score_by_score_gives(calls: list[list[float]]):
+    watch, bins, total = ScoreWatch(), [0] * BINS, 0.0
+    for call in calls:
+        watch.answered("tagging", "each@1", call)
+        for score in call:
+            bins[min(max(int(score * BINS), 0), BINS - 1)] += 1
+            total += score
+    labels = {"task": "tagging", "bundle": "each@1"}
+    name = "cartograph_model_score"
+    for place in range(BINS):
+        le = {"le": f"{(place + 1) / BINS:g}"}
+        told = metrics.REGISTRY.get_sample_value(f"{name}_bucket", labels | le)
+        assert (told or 0) == sum(bins[: place + 1])
+    told = metrics.REGISTRY.get_sample_value(f"{name}_sum", labels)
+    assert (told or 0) == pytest.approx(total)
+
+
+@given(st.lists(st.integers(1, 3 * WINDOW), max_size=8))
+def test_into_what_calls_scores_are_cut_makes_no_difference(sizes: list[int]):
+    scores = [place * 7 % 101 / 101 for place in range(3 * WINDOW + 5)]
+    whole, cut, at = Scores(), Scores(), 0
+    whole.add(scores)
+    for size in [*sizes, len(scores)]:
+        cut.add(scores[at : at + size])
+        at += size
+    assert cut.all.bins == whole.all.bins
+    assert cut.reference.bins == whole.reference.bins
+    assert cut.reference.n == WINDOW
+    assert cut.drift == whole.drift
