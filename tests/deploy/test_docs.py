@@ -187,7 +187,9 @@ MADE = {
 
 
 def test_every_sentence_that_the_runbook_explains_is_one_that_the_code_says():
-    said = re.sub(r"[`\s]+|%[sd]", " ", " ".join(t for file in SOURCES for t in pages.sentences(file)))
+    said = re.sub(
+        r"[`\s]+|%[sd]", " ", " ".join(t for file in SOURCES for t in pages.sentences(file))
+    )
     rows = re.findall(r"^\| (.*) \|$", (DEPLOY / "RUNBOOK.md").read_text(), re.MULTILINE)
     cells = [cell for row in rows for cell in row.split(" | ")[:2] if row.count(" | ") < 4]
     quoted = [span for cell in cells for span in pages.spans(cell) if " " in span]
