@@ -13,10 +13,10 @@ from deploy.grafana.make.parts import (
 from deploy.grafana.make.promql import (
     at,
     each,
-    hour,
     p99,
     quarter,
     rate,
+    since_hour,
     total,
 )
 
@@ -73,7 +73,7 @@ PAGE = Dashboard(
             series(
                 "Lost to retention",
                 "In the last hour. Good: 0, always.",
-                each(hour, "cartograph_lost_records_total", "topic"),
+                each(since_hour, "cartograph_lost_records_total", "topic"),
                 bad=1,
                 alert="CartographRecordsLost",
             ),

@@ -17,6 +17,7 @@ from deploy.grafana.make.promql import (
     p99,
     quarter,
     rate,
+    since_hour,
     top,
     total,
     worst,
@@ -171,7 +172,7 @@ _GROUPS: tuple[Row, ...] = (
         series(
             "Lost to retention",
             "Records that Kafka deleted before they were read, in the last hour. Good: 0, always.",
-            each(hour, "cartograph_lost_records_total", "stage, topic"),
+            each(since_hour, "cartograph_lost_records_total", "stage, topic"),
             bad=1,
             alert="CartographRecordsLost",
         ),

@@ -35,6 +35,12 @@ def hour(metric: str, by: str = "", *where: str, **equal: str) -> str:
     return f"{_sum(by)}(increase({at(metric, *where, **equal)}[1h]))"
 
 
+def since_hour(metric: str, by: str) -> str:
+    """As `hour`, of a counter that mostly begins above 0: a new one counts with all it has."""
+    one = at(metric)
+    return f"{_sum(by)}(({one} unless {one} offset 1h) or increase({one}[1h]))"
+
+
 def quarter(metric: str, by: str = "", *where: str, **equal: str) -> str:
     """Increase in the last quarter of an hour, added up by labels."""
     return f"{_sum(by)}(increase({at(metric, *where, **equal)}[15m]))"
