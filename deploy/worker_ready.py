@@ -1,9 +1,10 @@
 """Whether workers of this container are ready: `python -I worker_ready.py STAGE[=PROCESSES] ...`.
 
 Exit code 0: of every stage named, so many processes run and hold all partitions that Kafka gave
-them; 1, with the reason on stdout: not yet. A worker has no HTTP port; it says what it does in
-`<data_dir>/run/<prefix>/<stage>-<slot>.json`. The file outlives a process that was killed, and
-process numbers come again, so a file counts only if it was written by the process that runs now.
+them; 1, with the reason on stdout: not yet. The port of a worker's `/readyz` may be any, so what it
+says of itself is read in `<data_dir>/run/<prefix>/<stage>-<slot>.json`. That file outlives a
+process that was killed, and process numbers come again, so a file counts only if it was written by
+the process that runs now.
 Standard library alone, since a probe runs every few seconds.
 """
 

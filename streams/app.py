@@ -336,7 +336,13 @@ class StageRun:
             if self._models is not None:
                 self._models.scores.report()
             RECOVERING.labels(name).set(len(self._recovery.under_way))
-            await report_lag(app, name, holdings.positions(), holdings.lag_clock)
+            await report_lag(
+                app,
+                name,
+                holdings.positions(),
+                holdings.lag_clock,
+                settled=holdings.ready and not app.rebalancing,
+            )
             if turn % _SIZE_EVERY == 0:
                 size = await asyncio.to_thread(folder_bytes, stage_folder(self.settings, name))
                 metrics.STORE_BYTES.labels(name).set(size)

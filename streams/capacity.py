@@ -41,6 +41,15 @@ PARTITIONS_A_WORKER = 4
 
 LEAST_PARTITIONS, MOST_PARTITIONS = 8, 1_024
 
+_MOST = 1e15
+_RANGES = {
+    **dict.fromkeys(("events_per_day", "products", "shoppers", "facts"), (1, _MOST)),
+    **dict.fromkeys(("new_products", "requests_per_s"), (0, _MOST)),
+    "purchases": (0, 1),
+    "peak": (1, DAY_S),
+}
+"""What each number of a shop may be: any real shop, and nothing that overflows."""
+
 
 class StageCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one stage costs.
@@ -141,13 +150,10 @@ class Shop:
     replicas: int = 2
 
     def __post_init__(self) -> None:
-        for name, least in (("events_per_day", 1), ("products", 1), ("shoppers", 1), ("facts", 1)):
-            if not getattr(self, name) >= least:
-                raise SettingsError(f"{name} is {getattr(self, name)}: give at least {least}")
-        if not 0 <= self.purchases <= 1:
-            raise SettingsError(f"purchases is {self.purchases}: a share, from 0 to 1")
-        if self.peak < 1:
-            raise SettingsError(f"peak is {self.peak}: the busiest hour beside the mean, 1 or more")
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:  # not a number is in no range
+                raise SettingsError(f"{name} is {value}: give {least:g} to {most:g}")
 
 
 class StagePlan(msgspec.Struct, frozen=True):

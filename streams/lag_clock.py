@@ -5,7 +5,7 @@ at which there was none. So it waits at most since the later of the two; the fir
 while a backlog is read, the second when a topic was quiet for long.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 P = TypeVar("P", bound=Hashable)
@@ -28,6 +28,7 @@ class LagClock(Generic[P]):
 
     def __init__(self) -> None:
         self._since_ms: dict[P, int] = {}
+        self._told: set[P] = set()
 
     def applied(self, partition: P, at_ms: int) -> None:
         """A batch was applied whose last record has this Kafka timestamp, ms since 1970."""
@@ -47,6 +48,7 @@ class LagClock(Generic[P]):
         for partition, position in positions.items():
             if partition not in ends:
                 continue
+            self._told.add(partition)
             records = max(ends[partition] - position, 0)
             if not records:
                 self._since_ms[partition] = max(now_ms, self._since_ms.get(partition, now_ms))
@@ -56,3 +58,11 @@ class LagClock(Generic[P]):
             waits = None if since_ms is None else max(now_ms - since_ms, 0) / 1000
             found[partition] = Behind(records, waits)
         return found
+
+    def let_go(self, held: Collection[P]) -> set[P]:
+        """Partitions that `behind` told of and that are held no more; forgets them."""
+        gone = self._told.difference(held)
+        self._told -= gone
+        for partition in gone:
+            self._since_ms.pop(partition, None)
+        return gone

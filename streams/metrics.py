@@ -38,7 +38,7 @@ RECORDS = Counter(
 )
 DEAD_LETTERS = Counter(
     "cartograph_dead_letters_total",
-    "Records that could not be read, by reason. Read them with `cartograph source check`.",
+    "Records that could not be read, by reason. `cartograph dead-letters list` names them.",
     ["stage", "reason"],
 )
 FACTS = Gauge(

@@ -205,7 +205,13 @@ class RouteRun:
         while self._holdings is not None:
             await asyncio.sleep(_REPORT_S)
             self._limit.add(*self._report_tally.update(self._holdings.tally))
-            await report_lag(self._app, NAME, self._holdings.positions(), self._holdings.lag_clock)
+            await report_lag(
+                self._app,
+                NAME,
+                self._holdings.positions(),
+                self._holdings.lag_clock,
+                settled=self._holdings.ready and not self._app.rebalancing,
+            )
             if (newest_ms := self._holdings.newest_ms) >= 0:
                 metrics.WATERMARK_DELAY.labels(NAME).set(time.time() - newest_ms / 1000)
             metrics.READY.labels(NAME).set(not self.reasons)

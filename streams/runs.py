@@ -88,14 +88,24 @@ async def watch_app(app: SpanApp) -> None:
 
 
 async def report_lag(
-    app: SpanApp, stage: str, positions: Mapping[TP, int], clock: LagClock[TP]
+    app: SpanApp, stage: str, positions: Mapping[TP, int], clock: LagClock[TP], *, settled: bool
 ) -> None:
     """Set the lag of each input topic: records of all its partitions, seconds of the worst.
 
     What was said last stands where Kafka does not answer.
+
+    Args:
+        app: whose consumer asks for the ends.
+        stage: which.
+        positions: of the partitions that are held.
+        clock: of the same.
+        settled: `positions` are all that Kafka gave; another worker tells of what was given away.
     """
     records: dict[str, int] = {}
     seconds: dict[str, float] = {}
+    if settled:
+        gone = {tp.topic for tp in clock.let_go(positions)} - {tp.topic for tp in positions}
+        records, seconds = dict.fromkeys(gone, 0), dict.fromkeys(gone, 0.0)
     ends, now_ms = await app.consumer.ends_now(positions), int(time.time() * 1000)
     for tp, behind in clock.behind(ends, positions, now_ms).items():
         records[tp.topic] = records.get(tp.topic, 0) + behind.records

@@ -70,7 +70,7 @@ class Status(msgspec.Struct, kw_only=True):
         ready: all partitions that Kafka gave it are open.
         rests: all that it has read is committed, told, acknowledged and scored.
         partitions: numbers that are open; of ROUTE "topic/number".
-        metrics_port: where Prometheus finds it on loopback, 0: nowhere.
+        metrics_port: of its metrics and probes, at `metrics_host`; 0: it has none yet.
         started_at, ready_at: seconds since 1970; `ready_at` 0 until it is ready once.
         models: of stages that ask any.
         recovering: partitions that came without their state.

@@ -1,5 +1,6 @@
 """`cartograph graph quality`: what decided the facts, what is held, what is missing."""
 
+import ipaddress
 import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -125,7 +126,7 @@ def _drifts(found: Settings) -> Iterable[Drift]:
             continue
         name = f"{worker.stage}-{worker.slot}"
         try:
-            address = f"http://127.0.0.1:{worker.metrics_port}/metrics"
+            address = f"http://{_reached(found.metrics_host)}:{worker.metrics_port}/metrics"
             with urllib.request.urlopen(address, timeout=_PATIENCE_S) as page:
                 families = list(text_string_to_metric_families(page.read().decode()))
         except OSError as error:
@@ -136,6 +137,17 @@ def _drifts(found: Settings) -> Iterable[Drift]:
                 for each in family.samples:
                     labels = each.labels
                     yield Drift(name, labels["task"], labels["bundle"], round(each.value, 4))
+
+
+def _reached(host: str) -> str:
+    """Where a worker of this machine that listens on `host` is asked; all addresses: loopback."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1"
+    return f"[{host}]" if address.version == 6 else host
 
 
 def _print(found: Quality) -> None:

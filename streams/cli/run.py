@@ -1,4 +1,4 @@
-"""`cartograph worker|play|source check`: running the way of the data, and feeding it."""
+"""`cartograph worker|play`, `cartograph source check`: run the way of the data, and feed it."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -71,6 +71,7 @@ def test_values_obey_the_schema(name: str):
         {"stages": {"graph": {"processes": 0}}},
         {"stages": {"graph": {"storage": "much"}}},
         {"topics": {"mode": "auto"}},
+        {"tidy": {"schedule": "nightly"}},
         {"gpu": {"stages": ["route"]}},
         {"secret": {"existingSecret": ""}},
         {"mappings": {"../catalog.toml": ""}},

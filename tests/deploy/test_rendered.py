@@ -24,6 +24,7 @@ from tests.monitoring.declared import TARGET
 
 CHART = DEPLOY / "chart"
 CASES = ("", "minimal", "gpu", "all")
+KEEP_NOTHING = ("topics apply", "topics tidy")
 READY = "/usr/local/lib/cartograph/worker_ready.py"
 
 
@@ -53,9 +54,10 @@ def of_kind(kind: str, case: str = "", *more: str) -> dict[str, dict[str, Any]]:
 
 def pods(case: str) -> dict[str, dict[str, Any]]:
     kinds = ("StatefulSet", "Deployment", "Job")
-    return {
-        n: each["spec"]["template"] for kind in kinds for n, each in of_kind(kind, case).items()
-    }
+    specs = {n: each["spec"] for kind in kinds for n, each in of_kind(kind, case).items()}
+    for name, each in of_kind("CronJob", case).items():
+        specs[name] = each["spec"]["jobTemplate"]["spec"]
+    return {name: spec["template"] for name, spec in specs.items()}
 
 
 def own(pod: dict[str, Any]) -> dict[str, Any]:
@@ -78,9 +80,9 @@ def test_every_variable_is_a_setting_and_every_command_is_one(case: str):
     for pod in pods(case).values():
         settings = settings_of(environment(pod))
         command = parse_command(own(pod)["args"])
-        assert command in ("worker", "serve", "topics apply")
+        assert command in ("worker", "serve", *KEEP_NOTHING)
         mounts = {mount["mountPath"] for mount in own(pod)["volumeMounts"]}
-        assert str(settings.data_dir) in mounts or command == "topics apply"  # it keeps nothing
+        assert str(settings.data_dir) in mounts or command in KEEP_NOTHING
         # A Service called cartograph-x would add variables that are no settings of ours.
         assert pod["spec"]["enableServiceLinks"] is False
 
@@ -285,6 +287,22 @@ def test_settings_arrive_as_they_were_given():
     mounts = {mount["mountPath"] for mount in own(pod)["volumeMounts"]}
     assert "/etc/cartograph/mappings" in mounts
     assert settings.kafka_cert_file == "/etc/cartograph/kafka/user.crt"
+
+
+def test_totals_of_earlier_lives_are_tidied_away_by_a_job_of_its_own():
+    for case, when in (("", "17 3 * * 0"), ("all", "@daily")):
+        (job,) = of_kind("CronJob", case).values()
+        assert job["spec"]["schedule"] == when
+        assert job["spec"]["concurrencyPolicy"] == "Forbid"
+        pod = pods(case)["cartograph-tidy"]
+        assert parse_command(own(pod)["args"]) == "topics tidy"
+        # The policy of the whole release lets it out to Kafka, and nothing in.
+        whole = of_kind("NetworkPolicy", case)["cartograph"]["spec"]["podSelector"]["matchLabels"]
+        labels = pod["metadata"]["labels"]
+        assert whole.items() <= labels.items()
+        others = [each["spec"]["selector"] for each in of_kind("Service", case).values()]
+        assert not [each for each in others if each.items() <= labels.items()]
+    assert of_kind("CronJob", "minimal") == {}
 
 
 def test_a_gpu_is_for_the_stages_named_alone():

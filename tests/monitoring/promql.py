@@ -74,7 +74,7 @@ class _Any(frozenset[str]):
     def __or__(self, _: Any) -> "_Any":
         return self
 
-    __ror__ = __or__
+    __ror__ = __and__ = __rand__ = __or__
 
     def __ge__(self, _: Any) -> bool:
         return True

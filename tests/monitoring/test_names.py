@@ -75,6 +75,7 @@ def test_what_nobody_declares_is_found(expr: str, says: str):
         ("time() - z", {"graph", "worker"}),
         ('absent(z{worker="a"})', {"worker"}),
         ("topk(3, sum by (worker) (z))", {"worker"}),
+        ("sum by (stage) (rate(x_total[5m]) > 0 or x_total unless x_total offset 1h)", {"stage"}),
         ("x_total unless on (graph) z", {"graph", "stage", "outcome"}),
     ],
 )  # fmt: skip

@@ -146,3 +146,28 @@ tolerations: {{ toJson . }}
 affinity: {{ toJson . }}
 {{- end }}
 {{- end }}
+
+{{- /* The pod of a command that keeps nothing and reads neither bundles nor mappings. */ -}}
+{{- define "cartograph.command" -}}
+{{- include "cartograph.pod" (dict "root" .root "hook" .hook) }}
+restartPolicy: Never
+containers:
+  - name: topics
+    {{- include "cartograph.image" (dict "root" .root "gpu" false) | nindent 4 }}
+    args: {{ toJson .args }}
+    env:
+      {{- include "cartograph.env" (dict "root" .root "own" dict) | nindent 6 }}
+    {{- include "cartograph.confined" .root | nindent 4 }}
+    resources:
+      {{- toYaml .resources | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      {{- if .root.Values.kafka.tls.existingSecret }}
+      - {name: kafka-tls, mountPath: /etc/cartograph/kafka, readOnly: true}
+      {{- end }}
+volumes:
+  - {name: tmp, emptyDir: {sizeLimit: 256Mi}}
+  {{- with .root.Values.kafka.tls.existingSecret }}
+  - {name: kafka-tls, secret: {secretName: {{ . | quote }}, defaultMode: 0440}}
+  {{- end }}
+{{- end }}

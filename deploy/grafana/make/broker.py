@@ -5,13 +5,18 @@ from deploy.grafana.make.parts import (
     PER_SECOND,
     SECONDS,
     Dashboard,
-    at,
-    quantile,
-    rate,
     row,
     series,
     stat,
     table,
+)
+from deploy.grafana.make.promql import (
+    at,
+    each,
+    p99,
+    quarter,
+    rate,
+    since_hour,
     total,
 )
 
@@ -28,29 +33,26 @@ PAGE = Dashboard(
             series(
                 "Records read",
                 "By topic. Good: the shop's load, and its echoes.",
-                (rate("cartograph_records_total", "topic"), "{{topic}}"),
+                each(rate, "cartograph_records_total", "topic"),
                 unit=PER_SECOND,
             ),
             series(
                 "Records sent",
                 "By stage. Good: in proportion to what is read.",
-                (rate("cartograph_messages_total", "stage"), "{{stage}}"),
+                each(rate, "cartograph_messages_total", "stage"),
                 unit=PER_SECOND,
             ),
             series(
                 "Sending, p99",
                 "From a commit until Kafka has acknowledged what follows. Good: under 0.3 s.",
-                (
-                    quantile(0.99, "cartograph_step_seconds", "stage", step="send"),
-                    "{{stage}}",
-                ),
+                each(p99, "cartograph_step_seconds", "stage", step="send"),
                 unit=SECONDS,
                 alert="CartographUnsentGrowing",
             ),
             series(
                 "Keys still to send",
                 "Good: returns to 0.",
-                (total("cartograph_unsent_keys", "stage"), "{{stage}}"),
+                each(total, "cartograph_unsent_keys", "stage"),
                 alert="CartographUnsentGrowing",
             ),
             title="As our clients see it",
@@ -59,25 +61,19 @@ PAGE = Dashboard(
             series(
                 "Behind, in records",
                 "By topic. Good: returns to 0.",
-                (total("cartograph_lag_records", "stage, topic"), "{{stage}} {{topic}}"),
+                each(total, "cartograph_lag_records", "stage, topic"),
                 alert="CartographLagGrowing",
             ),
             series(
                 "Rebalances",
                 "In the last quarter of an hour. Good: 0 but for starts.",
-                (
-                    f"sum by (stage) (increase({at('cartograph_rebalances_total')}[15m]))",
-                    "{{stage}}",
-                ),
+                each(quarter, "cartograph_rebalances_total", "stage"),
                 alert="CartographRebalances",
             ),
             series(
                 "Lost to retention",
                 "In the last hour. Good: 0, always.",
-                (
-                    f"sum by (topic) (increase({at('cartograph_lost_records_total')}[1h]))",
-                    "{{topic}}",
-                ),
+                each(since_hour, "cartograph_lost_records_total", "topic"),
                 bad=1,
                 alert="CartographRecordsLost",
             ),
@@ -105,7 +101,7 @@ PAGE = Dashboard(
             table(
                 "Groups",
                 f"Members of each stage's group. Good: its workers. {_KMINION}",
-                f"sum by (group_id) ({at('kminion_kafka_consumer_group_members', _GROUP)})",
+                total("kminion_kafka_consumer_group_members", "group_id", _GROUP),
             ),
             title="As kminion sees it",
         ),
@@ -114,29 +110,20 @@ PAGE = Dashboard(
                 "Behind, as committed",
                 "Offsets are committed as a report, after what they stand for. Good: near 0. "
                 + _KMINION,
-                (
-                    "sum by (group_id, topic_name) "
-                    f"({at('kminion_kafka_consumer_group_topic_lag', _GROUP)})",
-                    "{{group_id}} {{topic_name}}",
+                each(
+                    total, "kminion_kafka_consumer_group_topic_lag", "group_id, topic_name", _GROUP
                 ),
                 alert="CartographLagGrowing",
             ),
             series(
                 "Members without a partition",
                 f"Good: 0; else there are more workers than partitions. {_KMINION}",
-                (
-                    "sum by (group_id) "
-                    f"({at('kminion_kafka_consumer_group_empty_members', _GROUP)})",
-                    "{{group_id}}",
-                ),
+                each(total, "kminion_kafka_consumer_group_empty_members", "group_id", _GROUP),
             ),
             series(
                 "Commits",
                 f"Of each group. Good: steady. {_KMINION}",
-                (
-                    rate("kminion_kafka_consumer_group_offset_commits_total", "group_id", _GROUP),
-                    "{{group_id}}",
-                ),
+                each(rate, "kminion_kafka_consumer_group_offset_commits_total", "group_id", _GROUP),
                 unit=PER_SECOND,
             ),
         ),
@@ -154,21 +141,14 @@ PAGE = Dashboard(
             series(
                 "On disk",
                 f"By topic, all replicas. Good: `events` levels off at its retention. {_KMINION}",
-                (
-                    "sum by (topic_name) "
-                    f"({at('kminion_kafka_topic_log_dir_size_total_bytes', _TOPIC)})",
-                    "{{topic_name}}",
-                ),
+                each(total, "kminion_kafka_topic_log_dir_size_total_bytes", "topic_name", _TOPIC),
                 unit=BYTES,
                 stacked=True,
             ),
             series(
                 "Round trip, p99",
                 f"Of kminion's own messages. Good: under 0.1 s. {_KMINION}",
-                (
-                    quantile(0.99, "kminion_end_to_end_roundtrip_latency_seconds", ""),
-                    "round trip",
-                ),
+                (p99("kminion_end_to_end_roundtrip_latency_seconds"), "round trip"),
                 unit=SECONDS,
             ),
         ),

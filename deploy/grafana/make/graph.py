@@ -6,14 +6,20 @@ from deploy.grafana.make.parts import (
     RATIO,
     SECONDS,
     Dashboard,
-    at,
-    quantile,
-    rate,
     row,
     series,
     stat,
     table,
+)
+from deploy.grafana.make.promql import (
+    at,
+    each,
+    quantiles,
+    rate,
+    share,
+    top,
     total,
+    worst,
 )
 
 _FACTS, _TEXT = "cartograph_facts", "cartograph_catalog_text_products"
@@ -54,7 +60,7 @@ PAGE = Dashboard(
             stat(
                 "Oldest held fact",
                 "How long it has waited. Good: days, not months.",
-                f"max({at('cartograph_held_age_seconds')})",
+                worst("cartograph_held_age_seconds"),
                 unit=SECONDS,
                 warn=1209600,
                 bad=2592000,
@@ -65,7 +71,7 @@ PAGE = Dashboard(
             series(
                 "Facts by relation",
                 "The ten with most. Good: all grow; one that falls was taken back.",
-                (f"topk(10, {total(_FACTS, 'relation')})", "{{relation}}"),
+                (top(10, total(_FACTS, "relation")), "{{relation}}"),
             ),
             series(
                 "Change of facts in an hour",
@@ -76,7 +82,7 @@ PAGE = Dashboard(
             series(
                 "Oldest held fact",
                 "By relation. Good: does not rise day by day.",
-                (f"max by (relation) ({at('cartograph_held_age_seconds')})", "{{relation}}"),
+                each(worst, "cartograph_held_age_seconds", "relation"),
                 unit=SECONDS,
                 bad=2592000,
                 alert="CartographHeldAge",
@@ -105,10 +111,7 @@ PAGE = Dashboard(
             series(
                 "Reasons to hold or reject",
                 "The ten most frequent. Good: flat.",
-                (
-                    f"topk(10, {_UNSURE})",
-                    "{{status}}: {{reason}}",
-                ),
+                (top(10, _UNSURE), "{{status}}: {{reason}}"),
             ),
             title="What decided",
         ),
@@ -117,7 +120,7 @@ PAGE = Dashboard(
                 "Catalog against title",
                 "Share of products whose catalog says another value than their title, where both "
                 "say one. Good: under 10 % and flat.",
-                (f"{total(_TEXT, 'attribute', outcome='differ')} / ({_BOTH} > 0)", "{{attribute}}"),
+                (share(total(_TEXT, "attribute", outcome="differ"), _BOTH), "{{attribute}}"),
                 unit=RATIO,
                 alert="CartographCatalogDisagrees",
             ),
@@ -135,10 +138,7 @@ PAGE = Dashboard(
             series(
                 "Products with a type",
                 "By department. Good: follows the catalog.",
-                (
-                    f"topk(15, {total('cartograph_coverage_products', 'department')})",
-                    "{{department}}",
-                ),
+                (top(15, total("cartograph_coverage_products", "department")), "{{department}}"),
             ),
             title="How good it is",
         ),
@@ -146,20 +146,19 @@ PAGE = Dashboard(
             series(
                 "Queries under k shoppers",
                 "They wait for the privacy gate. Good: any number; most queries are rare.",
-                (total("cartograph_items", "what", stage="queries"), "{{what}}"),
+                each(total, "cartograph_items", "what", stage="queries"),
             ),
             series(
                 "Event to served fact",
                 "Good: p99 under 2 s live.",
-                (quantile(0.5, "cartograph_end_to_end_seconds", ""), "p50"),
-                (quantile(0.99, "cartograph_end_to_end_seconds", ""), "p99"),
+                *quantiles("cartograph_end_to_end_seconds", 0.5, 0.99),
                 unit=SECONDS,
                 alert="CartographEndToEndSlow",
             ),
             series(
                 "Facts read by replicas",
                 "By what became of them. Good: no unreadable.",
-                (rate("cartograph_replica_records_total", "outcome"), "{{outcome}}"),
+                each(rate, "cartograph_replica_records_total", "outcome"),
                 (rate("cartograph_end_to_end_unknown_total", ""), "without a time"),
                 unit=PER_SECOND,
                 alert="CartographReplicaBehind",
@@ -168,7 +167,6 @@ PAGE = Dashboard(
                 "Replicas behind",
                 "Facts not read yet; -1: the broker has not told. Good: near 0.",
                 (at("cartograph_replica_lag_records"), "{{instance}}"),
-                options=(),
                 alert="CartographReplicaBehind",
             ),
             title="Fresh and served",
@@ -177,7 +175,7 @@ PAGE = Dashboard(
             table(
                 "Replicas",
                 "Ready (1) and when the broker was last heard. Good: 1, and seconds ago.",
-                f"{at('cartograph_replica_ready')}",
+                at("cartograph_replica_ready"),
                 alert="CartographReplicaBehind",
             ),
             stat(

@@ -5,23 +5,28 @@ from deploy.grafana.make.parts import (
     RATIO,
     SECONDS,
     Dashboard,
-    at,
-    quantile,
-    rate,
     row,
     series,
     stat,
     table,
+)
+from deploy.grafana.make.promql import (
+    at,
+    each,
+    hour,
+    none_is_zero,
+    p99,
+    quantiles,
+    rate,
+    share,
     total,
+    worst,
 )
 
 _ANSWERS = "cartograph_answers_total"
-_GIVEN_UP = at("cartograph_model_device", device="cpu", wanted="cuda")
 _PADDED = rate("cartograph_model_padded_tokens_total", "task")
-
-
-def _hour(metric: str, by: str) -> str:
-    return f"sum by ({by}) (increase({at(metric)}[1h]))"
+_TOKENS = rate("cartograph_model_tokens_total", "task")
+_ITEMS = rate("cartograph_model_items_total", "task")
 
 
 PAGE = Dashboard(
@@ -34,7 +39,7 @@ PAGE = Dashboard(
             stat(
                 "On another device than wanted",
                 "Models of processes that gave their GPU up. Good: 0.",
-                f"sum({_GIVEN_UP}) or vector(0)",
+                none_is_zero(total("cartograph_model_device", device="cpu", wanted="cuda")),
                 bad=1,
                 alert="CartographModelOnCpu",
             ),
@@ -54,7 +59,7 @@ PAGE = Dashboard(
             stat(
                 "Texts set aside, last hour",
                 "A model raised on them; answered with nothing. Good: 0.",
-                f"sum(increase({at('cartograph_model_set_aside_total')}[1h])) or vector(0)",
+                none_is_zero(hour("cartograph_model_set_aside_total")),
                 bad=1,
                 alert="CartographModelFailures",
             ),
@@ -75,7 +80,7 @@ PAGE = Dashboard(
                 "Answers, by where they came from",
                 "memory, store, or the model itself. Good: mostly memory and store once the "
                 "catalog is read.",
-                (rate(_ANSWERS, "task, source"), "{{task}} {{source}}"),
+                each(rate, _ANSWERS, "task, source"),
                 unit=PER_SECOND,
                 stacked=True,
             ),
@@ -85,28 +90,27 @@ PAGE = Dashboard(
             series(
                 "A call of a model",
                 "Many texts each. Good: p99 under 1 s on a GPU, seconds on a CPU.",
-                (quantile(0.5, "cartograph_inference_seconds", "task"), "{{task}} p50"),
-                (quantile(0.99, "cartograph_inference_seconds", "task"), "{{task}} p99"),
+                *quantiles("cartograph_inference_seconds", 0.5, 0.99, by="task", named="{{task}}"),
                 unit=SECONDS,
                 alert="CartographInferenceSlow",
             ),
             series(
                 "Waiting for a thread, p99",
                 "Of a part. Good: near 0; else more threads, or a GPU.",
-                (quantile(0.99, "cartograph_model_queue_seconds", "task"), "{{task}}"),
+                each(p99, "cartograph_model_queue_seconds", "task"),
                 unit=SECONDS,
                 alert="CartographInferenceSlow",
             ),
             series(
                 "Running a part, p99",
                 "From strings to answers. Good: flat.",
-                (quantile(0.99, "cartograph_model_run_seconds", "task"), "{{task}}"),
+                each(p99, "cartograph_model_run_seconds", "task"),
                 unit=SECONDS,
             ),
             series(
                 "Questions waiting",
                 "At most 512 a partition: then the partition reads no more. Good: returns to 0.",
-                (total("cartograph_model_waiting_items", "task"), "{{task}}"),
+                each(total, "cartograph_model_waiting_items", "task"),
                 alert="CartographInferenceSlow",
             ),
             title="Speed",
@@ -115,32 +119,25 @@ PAGE = Dashboard(
             series(
                 "Texts and claims run",
                 "Good: as many as are new.",
-                (rate("cartograph_model_items_total", "task"), "{{task}}"),
+                each(rate, "cartograph_model_items_total", "task"),
                 unit=PER_SECOND,
             ),
             series(
                 "Tokens run",
                 "Good: follows the texts.",
-                (rate("cartograph_model_tokens_total", "task"), "{{task}}"),
+                each(rate, "cartograph_model_tokens_total", "task"),
                 unit=PER_SECOND,
             ),
             series(
                 "Padding",
                 "Share of tokens that were run for nothing. Good: 0 on a CPU, under 40 % on a GPU.",
-                (
-                    f"1 - {rate('cartograph_model_tokens_total', 'task')} / ({_PADDED} > 0)",
-                    "{{task}}",
-                ),
+                (f"1 - {share(_TOKENS, _PADDED)}", "{{task}}"),
                 unit=RATIO,
             ),
             series(
                 "Texts a part",
                 "Batch size. Good: 1 on a CPU, large on a GPU.",
-                (
-                    f"{rate('cartograph_model_items_total', 'task')} / "
-                    f"({rate('cartograph_model_parts_total', 'task')} > 0)",
-                    "{{task}}",
-                ),
+                (share(_ITEMS, rate("cartograph_model_parts_total", "task")), "{{task}}"),
             ),
         ),
         row(
@@ -148,8 +145,9 @@ PAGE = Dashboard(
                 "Median score",
                 "Of new answers, by bundle. Good: flat; a step is another catalog or another "
                 "bundle.",
-                (quantile(0.5, "cartograph_model_score", "task, bundle"), "{{bundle}} p50"),
-                (quantile(0.1, "cartograph_model_score", "task, bundle"), "{{bundle}} p10"),
+                *quantiles(
+                    "cartograph_model_score", 0.5, 0.1, by="task, bundle", named="{{bundle}}"
+                ),
                 unit=RATIO,
                 maximum=1,
                 alert="CartographModelDrift",
@@ -158,7 +156,7 @@ PAGE = Dashboard(
                 "Drift of scores",
                 "Population stability index of the newest scores against the first of the bundle. "
                 "Good: under 0.1; act from 0.25 on. Nothing until 4,000 scores were given.",
-                (f"max by (task, bundle) ({at('cartograph_model_score_drift')})", "{{bundle}}"),
+                (worst("cartograph_model_score_drift", "task, bundle"), "{{bundle}}"),
                 warn=0.1,
                 bad=0.25,
                 alert="CartographModelDrift",
@@ -166,7 +164,7 @@ PAGE = Dashboard(
             series(
                 "Still to be derived again",
                 "By stage. Good: 0, or falling during a backfill.",
-                (total("cartograph_model_outdated_items", "stage"), "{{stage}}"),
+                each(total, "cartograph_model_outdated_items", "stage"),
                 alert="CartographGraphMixed",
             ),
             title="How sure",
@@ -175,28 +173,27 @@ PAGE = Dashboard(
             series(
                 "Failed calls and texts set aside",
                 "In the last hour. Good: 0.",
-                (_hour("cartograph_model_set_aside_total", "task"), "{{task}} set aside"),
-                (
-                    "sum by (task) (increase("
-                    f"{at('cartograph_model_requests_total', outcome='failed')}[1h]))",
-                    "{{task}} failed",
+                each(hour, "cartograph_model_set_aside_total", "task", suffix="set aside"),
+                each(
+                    hour,
+                    "cartograph_model_requests_total",
+                    "task",
+                    outcome="failed",
+                    suffix="failed",
                 ),
                 alert="CartographModelFailures",
             ),
             series(
                 "Halved batches and sessions given up",
                 "In the last hour. Good: 0.",
-                (_hour("cartograph_model_out_of_memory_total", "task"), "{{task}} out of memory"),
-                (_hour("cartograph_model_fallbacks_total", "task, reason"), "{{task}} {{reason}}"),
+                each(hour, "cartograph_model_out_of_memory_total", "task", suffix="out of memory"),
+                each(hour, "cartograph_model_fallbacks_total", "task, reason"),
                 alert="CartographModelOnCpu",
             ),
             series(
                 "Exchanges of bundles",
                 "In the last hour, by outcome. Good: no `failed`.",
-                (
-                    _hour("cartograph_model_reloads_total", "task, outcome"),
-                    "{{task}} {{outcome}}",
-                ),
+                each(hour, "cartograph_model_reloads_total", "task, outcome"),
                 alert="CartographModelFailures",
             ),
             title="What failed",

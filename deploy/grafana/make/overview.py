@@ -4,19 +4,24 @@ from deploy.grafana.make.parts import (
     BYTES,
     RATIO,
     SECONDS,
-    WORKER,
     Dashboard,
-    at,
-    quantile,
-    rate,
     row,
     series,
     stat,
+)
+from deploy.grafana.make.promql import (
+    WORKER,
+    at,
+    each,
+    none_is_zero,
+    p99,
+    quantiles,
+    rate,
     total,
+    worst,
 )
 
 _READ = "cartograph_records_total"
-_CPU = at("process_cpu_seconds_total", WORKER)
 
 PAGE = Dashboard(
     name="overview",
@@ -27,14 +32,14 @@ PAGE = Dashboard(
             stat(
                 "Processes away",
                 "Workers and replicas that Prometheus cannot read. Good: 0.",
-                f"count({at('up')} == 0) or vector(0)",
+                none_is_zero(f"count({at('up')} == 0)"),
                 bad=1,
                 alert="CartographWorkerDown",
             ),
             stat(
                 "Alerts",
                 "Alerts of this graph that fire now. Good: 0.",
-                'count(ALERTS{alertstate="firing", graph="$graph"}) or vector(0)',
+                none_is_zero('count(ALERTS{alertstate="firing", graph="$graph"})'),
                 warn=1,
                 bad=3,
             ),
@@ -47,7 +52,7 @@ PAGE = Dashboard(
             stat(
                 "Behind",
                 "How long the oldest unread record of any stage waits at most. Good: seconds.",
-                f"max({at('cartograph_lag_seconds')})",
+                worst("cartograph_lag_seconds"),
                 unit=SECONDS,
                 warn=60,
                 bad=600,
@@ -57,7 +62,7 @@ PAGE = Dashboard(
                 "Event to served fact, p99",
                 "From an event's Kafka timestamp until a replica serves what follows from it. "
                 "Good: under 2 s live; the age of the events while a backlog is read.",
-                quantile(0.99, "cartograph_end_to_end_seconds", ""),
+                p99("cartograph_end_to_end_seconds"),
                 unit=SECONDS,
                 warn=2,
                 bad=30,
@@ -73,13 +78,13 @@ PAGE = Dashboard(
             series(
                 "Records read",
                 "By stage. Good: ROUTE as much as the shop sends, the others in proportion.",
-                (rate(_READ, "stage"), "{{stage}}"),
+                each(rate, _READ, "stage"),
                 unit="cps",
             ),
             series(
                 "Behind, by stage",
                 "The oldest unread record of each stage. Good: near 0 and flat.",
-                (f"max by (stage) ({at('cartograph_lag_seconds')})", "{{stage}}"),
+                each(worst, "cartograph_lag_seconds", "stage"),
                 unit=SECONDS,
                 warn=60,
                 bad=600,
@@ -89,9 +94,7 @@ PAGE = Dashboard(
                 "Event to served fact",
                 "From an event's Kafka timestamp until a replica serves what follows. Good: p99 "
                 "under 2 s.",
-                (quantile(0.5, "cartograph_end_to_end_seconds", ""), "p50"),
-                (quantile(0.9, "cartograph_end_to_end_seconds", ""), "p90"),
-                (quantile(0.99, "cartograph_end_to_end_seconds", ""), "p99"),
+                *quantiles("cartograph_end_to_end_seconds", 0.5, 0.9, 0.99),
                 unit=SECONDS,
                 bad=30,
                 alert="CartographEndToEndSlow",
@@ -103,14 +106,14 @@ PAGE = Dashboard(
                 "Facts by status",
                 "Good: accepted grows; held does not outgrow it (people or a better bundle must "
                 "decide those).",
-                (total("cartograph_facts", "status"), "{{status}}"),
+                each(total, "cartograph_facts", "status"),
                 stacked=True,
                 alert="CartographHeldBacklog",
             ),
             series(
                 "Dead letters",
                 "Records that cannot be read, by reason, a second. Good: 0.",
-                (rate("cartograph_dead_letters_total", "stage, reason"), "{{stage}} {{reason}}"),
+                each(rate, "cartograph_dead_letters_total", "stage, reason"),
                 unit="cps",
                 alert="CartographDeadLetters",
             ),
@@ -148,7 +151,7 @@ PAGE = Dashboard(
             series(
                 "Disk",
                 "Stores of each stage. Good: grows with facts and shoppers, not by itself.",
-                (total("cartograph_store_bytes", "stage"), "{{stage}}"),
+                each(total, "cartograph_store_bytes", "stage"),
                 unit=BYTES,
                 stacked=True,
                 alert="CartographStoreGrowing",
@@ -176,14 +179,14 @@ PAGE = Dashboard(
             series(
                 "API requests",
                 "By status. Good: 2xx and 4xx that clients cause, no 5xx.",
-                (rate("cartograph_http_requests_total", "status"), "{{status}}"),
+                each(rate, "cartograph_http_requests_total", "status"),
                 unit="reqps",
                 alert="CartographApiErrors",
             ),
             series(
                 "API time, p99",
                 "By path. Good: under 0.1 s.",
-                (quantile(0.99, "cartograph_http_seconds", "path"), "{{path}}"),
+                each(p99, "cartograph_http_seconds", "path"),
                 unit=SECONDS,
                 alert="CartographApiErrors",
             ),
@@ -191,7 +194,7 @@ PAGE = Dashboard(
                 "API refused",
                 "At the door, by reason. Good: none; many bad-token or not-the-proxy: somebody "
                 "tries; too-often: a client asks more than api_rate.",
-                (rate("cartograph_http_refused_total", "reason"), "{{reason}}"),
+                each(rate, "cartograph_http_refused_total", "reason"),
                 unit="reqps",
                 alert="CartographApiErrors",
             ),

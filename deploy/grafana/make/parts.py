@@ -76,33 +76,6 @@ def _queries(queries: Sequence[tuple[str, str] | str]) -> tuple[Query, ...]:
     return tuple(Query(each) if isinstance(each, str) else Query(*each) for each in queries)
 
 
-def quantile(q: float, metric: str, by: str, *where: str, **equal: str) -> str:
-    """A quantile of a histogram over the last moments, by labels."""
-    inner = rate(f"{metric}_bucket", f"le, {by}" if by else "le", *where, **equal)
-    return f"histogram_quantile({q}, {inner})"
-
-
-def rate(metric: str, by: str, *where: str, **equal: str) -> str:
-    """Increase a second over the last moments, added up by labels."""
-    grouped = f"sum by ({by}) " if by else "sum"
-    return f"{grouped}(rate({at(metric, *where, **equal)}[$__rate_interval]))"
-
-
-def total(metric: str, by: str = "", *where: str, **equal: str) -> str:
-    """A gauge added up by labels."""
-    return f"{f'sum by ({by}) ' if by else 'sum'}({at(metric, *where, **equal)})"
-
-
-def at(metric: str, *where: str, **equal: str) -> str:
-    """A selector kept to the graph, to labels that are equal, and to what else is said."""
-    told = [f'{name}="{value}"' for name, value in {"graph": "$graph", **equal}.items()]
-    return f"{metric}{{{', '.join((*told, *where))}}}"
-
-
-WORKER = 'worker=~"$worker"'
-"""Keeps a selector to the workers that are chosen."""
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """A line of panels that share the width; a title makes it a section."""

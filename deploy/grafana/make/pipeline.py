@@ -8,24 +8,27 @@ from deploy.grafana.make.parts import (
     Dashboard,
     Panel,
     Row,
-    at,
-    quantile,
-    rate,
     row,
     series,
+)
+from deploy.grafana.make.promql import (
+    each,
+    hour,
+    p99,
+    quarter,
+    rate,
+    since_hour,
+    top,
     total,
+    worst,
 )
 
 _READ, _HITS = "cartograph_records_total", "cartograph_cache_lookups_total"
-_RESTORES = at("cartograph_restores_total")
-_CHECKPOINTS = at("cartograph_checkpoints_total")
 _HIT = rate(_HITS, "stage, cache", outcome="hit")
 
 
 def _p99(title: str, metric: str, good: str, alert: str = "") -> Panel:
-    return series(
-        title, good, (quantile(0.99, metric, "stage"), "{{stage}}"), unit=SECONDS, alert=alert
-    )
+    return series(title, good, each(p99, metric, "stage"), unit=SECONDS, alert=alert)
 
 
 def _mean(title: str, metric: str, good: str) -> Panel:
@@ -34,7 +37,7 @@ def _mean(title: str, metric: str, good: str) -> Panel:
 
 
 def _by_stage(title: str, metric: str, good: str, **more: object) -> Panel:
-    return series(title, good, (total(metric, "stage"), "{{stage}}"), **more)
+    return series(title, good, each(total, metric, "stage"), **more)
 
 
 _FLOW: tuple[Row, ...] = (
@@ -43,14 +46,14 @@ _FLOW: tuple[Row, ...] = (
             "Records, by how they ended",
             "used, late, duplicate, capped, dead_letter, stale, unused: every record ends somehow. "
             "Good: mostly used.",
-            (rate(_READ, "stage, outcome"), "{{stage}} {{outcome}}"),
+            each(rate, _READ, "stage, outcome"),
             unit=PER_SECOND,
             alert="CartographDeadLetters",
         ),
         series(
             "Totals sent",
             "Totals, markers and other records. Good: in proportion to what is read.",
-            (rate("cartograph_messages_total", "stage"), "{{stage}}"),
+            each(rate, "cartograph_messages_total", "stage"),
             unit=PER_SECOND,
         ),
         _by_stage(
@@ -66,13 +69,13 @@ _FLOW: tuple[Row, ...] = (
         series(
             "Behind, in records",
             "By stage and topic, not yet applied. Good: returns to 0.",
-            (total("cartograph_lag_records", "stage, topic"), "{{stage}} {{topic}}"),
+            each(total, "cartograph_lag_records", "stage, topic"),
             alert="CartographLagGrowing",
         ),
         series(
             "Behind, in seconds",
             "How long the oldest unread record waits at most. Good: seconds.",
-            (f"max by (stage) ({at('cartograph_lag_seconds')})", "{{stage}}"),
+            each(worst, "cartograph_lag_seconds", "stage"),
             unit=SECONDS,
             bad=600,
             alert="CartographLagSeconds",
@@ -81,7 +84,7 @@ _FLOW: tuple[Row, ...] = (
             "Watermark behind the clock",
             "Now less the highest event time taken in. Good: seconds with a live shop; with old "
             "events (demo, replay) their age.",
-            (f"max by (stage) ({at('cartograph_watermark_delay_seconds')})", "{{stage}}"),
+            each(worst, "cartograph_watermark_delay_seconds", "stage"),
             unit=SECONDS,
         ),
         title="How far behind",
@@ -94,7 +97,7 @@ _TIME: tuple[Row, ...] = (
             "Where the time goes",
             "Seconds a second, by stage and step: wait (too much unsent), apply, models, commit, "
             "send. Good: apply above all; models in QUERIES and PRODUCTS.",
-            (rate("cartograph_step_seconds_sum", "stage, step"), "{{stage}} {{step}}"),
+            each(rate, "cartograph_step_seconds_sum", "stage, step"),
             stacked=True,
             alert="CartographLagGrowing",
         ),
@@ -141,7 +144,7 @@ _TIME: tuple[Row, ...] = (
             "What stages say of themselves",
             "Queries that wait for k shoppers, open visits, ledger rows, groups to score. Good: "
             "stepped and groups return to 0.",
-            (total("cartograph_items", "stage, what"), "{{stage}} {{what}}"),
+            each(total, "cartograph_items", "stage, what"),
         ),
     ),
 )
@@ -156,26 +159,20 @@ _GROUPS: tuple[Row, ...] = (
         series(
             "Ready",
             "Processes that say ready. Good: all of them.",
-            (total("cartograph_ready", "stage"), "{{stage}}"),
+            each(total, "cartograph_ready", "stage"),
             alert="CartographNotReady",
         ),
         series(
             "Rebalances and sends from the beginning",
             "In the last quarter of an hour. Good: 0 but for starts.",
-            (f"sum by (stage) (increase({at('cartograph_rebalances_total')}[15m]))", "{{stage}}"),
-            (
-                f"sum by (stage) (increase({at('cartograph_resends_total')}[15m]))",
-                "{{stage}} sent again",
-            ),
+            each(quarter, "cartograph_rebalances_total", "stage"),
+            each(quarter, "cartograph_resends_total", "stage", suffix="sent again"),
             alert="CartographRebalances",
         ),
         series(
             "Lost to retention",
             "Records that Kafka deleted before they were read, in the last hour. Good: 0, always.",
-            (
-                f"sum by (stage, topic) (increase({at('cartograph_lost_records_total')}[1h]))",
-                "{{stage}} {{topic}}",
-            ),
+            each(since_hour, "cartograph_lost_records_total", "stage, topic"),
             bad=1,
             alert="CartographRecordsLost",
         ),
@@ -188,15 +185,15 @@ _STATE: tuple[Row, ...] = (
         series(
             "Being restored",
             "Partitions that are restored from a checkpoint or rebuilt. Good: 0 but for starts.",
-            (total("cartograph_recovering_partitions", "stage"), "{{stage}}"),
+            each(total, "cartograph_recovering_partitions", "stage"),
             alert="CartographRecoveryLong",
         ),
         series(
             "A restore, p99",
             "Good: seconds for each GB.",
-            (quantile(0.99, "cartograph_restore_seconds", "stage"), "{{stage}}"),
+            each(p99, "cartograph_restore_seconds", "stage"),
             (
-                f"sum by (stage, source, outcome) (increase({_RESTORES}[1h]))",
+                hour("cartograph_restores_total", "stage, source, outcome"),
                 "{{stage}} {{source}} {{outcome}}, last hour",
             ),
             unit=SECONDS,
@@ -205,7 +202,7 @@ _STATE: tuple[Row, ...] = (
         series(
             "Age of the last checkpoint",
             "Good: under twice the time between two checkpoints.",
-            (f"max by (stage) ({at('cartograph_checkpoint_age_seconds')})", "{{stage}}"),
+            each(worst, "cartograph_checkpoint_age_seconds", "stage"),
             unit=SECONDS,
             bad=172800,
             alert="CartographCheckpointOld",
@@ -213,11 +210,8 @@ _STATE: tuple[Row, ...] = (
         series(
             "Checkpoints",
             "In the last hour by outcome, and bytes copied a second. Good: no `failed`.",
-            (
-                f"sum by (stage, outcome) (increase({_CHECKPOINTS}[1h]))",
-                "{{stage}} {{outcome}}",
-            ),
-            (rate("cartograph_checkpoint_bytes_total", "stage"), "{{stage}} bytes/s"),
+            each(hour, "cartograph_checkpoints_total", "stage, outcome"),
+            each(rate, "cartograph_checkpoint_bytes_total", "stage", suffix="bytes/s"),
             alert="CartographCheckpointOld",
         ),
         title="Checkpoints",
@@ -229,8 +223,8 @@ _STORE: tuple[Row, ...] = (
         series(
             "On disk",
             "Files, and RocksDB's estimate of what of them still counts. Good: follows the rows.",
-            (total("cartograph_store_bytes", "stage"), "{{stage}}"),
-            (total("cartograph_rocksdb_live_bytes", "stage"), "{{stage}} live"),
+            each(total, "cartograph_store_bytes", "stage"),
+            each(total, "cartograph_rocksdb_live_bytes", "stage", suffix="live"),
             unit=BYTES,
             alert="CartographStoreGrowing",
         ),
@@ -238,7 +232,7 @@ _STORE: tuple[Row, ...] = (
             "Rows",
             "RocksDB's estimate, the ten largest tables. Good: follows shoppers, products and "
             "facts.",
-            (f"topk(10, {total('cartograph_store_rows', 'stage, table')})", "{{stage}} {{table}}"),
+            (top(10, total("cartograph_store_rows", "stage, table")), "{{stage}} {{table}}"),
         ),
         series(
             "Block cache in use",
@@ -253,8 +247,8 @@ _STORE: tuple[Row, ...] = (
         series(
             "Memory of RocksDB",
             "Memtables, and indexes and filters beside the cache. Good: flat.",
-            (total("cartograph_rocksdb_memtable_bytes", "stage"), "{{stage}} memtables"),
-            (total("cartograph_rocksdb_table_reader_bytes", "stage"), "{{stage}} readers"),
+            each(total, "cartograph_rocksdb_memtable_bytes", "stage", suffix="memtables"),
+            each(total, "cartograph_rocksdb_table_reader_bytes", "stage", suffix="readers"),
             unit=BYTES,
             alert="CartographMemory",
         ),
@@ -264,8 +258,8 @@ _STORE: tuple[Row, ...] = (
         series(
             "Writes slowed or stopped",
             "Seconds a second that writes stood still, and stores that are stopped now. Good: 0.",
-            (rate("cartograph_rocksdb_stall_seconds_total", "stage"), "{{stage}} stalled"),
-            (total("cartograph_rocksdb_stopped_stores", "stage"), "{{stage}} stopped"),
+            each(rate, "cartograph_rocksdb_stall_seconds_total", "stage", suffix="stalled"),
+            each(total, "cartograph_rocksdb_stopped_stores", "stage", suffix="stopped"),
             bad=0.05,
             alert="CartographStoreStalls",
         ),
@@ -273,10 +267,9 @@ _STORE: tuple[Row, ...] = (
             "To be compacted",
             "Good: returns to 0; if it rises, the disk is slower than the writes, and these are "
             "slowed down to the rate that is shown.",
-            (total("cartograph_rocksdb_pending_compaction_bytes", "stage"), "{{stage}}"),
-            (
-                total("cartograph_rocksdb_delayed_write_bytes", "stage"),
-                "{{stage}} slowed, a second",
+            each(total, "cartograph_rocksdb_pending_compaction_bytes", "stage"),
+            each(
+                total, "cartograph_rocksdb_delayed_write_bytes", "stage", suffix="slowed, a second"
             ),
             unit=BYTES,
             alert="CartographStoreStalls",
@@ -284,7 +277,7 @@ _STORE: tuple[Row, ...] = (
         series(
             "Level-0 files, most",
             "Good: under 20, from where RocksDB slows writes down; 36 stops them.",
-            (f"max by (stage) ({at('cartograph_rocksdb_level0_files')})", "{{stage}}"),
+            each(worst, "cartograph_rocksdb_level0_files", "stage"),
             warn=20,
             bad=36,
             alert="CartographStoreStalls",
@@ -292,9 +285,9 @@ _STORE: tuple[Row, ...] = (
         series(
             "Compactions, flushes, errors",
             "Running now, and background errors. Good: no error, ever.",
-            (total("cartograph_rocksdb_running_compactions", "stage"), "{{stage}} compactions"),
-            (total("cartograph_rocksdb_running_flushes", "stage"), "{{stage}} flushes"),
-            (total("cartograph_rocksdb_background_errors", "stage"), "{{stage}} errors"),
+            each(total, "cartograph_rocksdb_running_compactions", "stage", suffix="compactions"),
+            each(total, "cartograph_rocksdb_running_flushes", "stage", suffix="flushes"),
+            each(total, "cartograph_rocksdb_background_errors", "stage", suffix="errors"),
             alert="CartographStoreErrors",
         ),
     ),

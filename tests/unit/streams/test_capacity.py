@@ -155,7 +155,19 @@ def test_the_measured_table_has_every_stage_and_the_topics_of_the_graph():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"events_per_day": 0}, {"facts": 0}, {"purchases": 1.5}, {"peak": 0.5}, {"products": -1}],
+    [
+        {"events_per_day": 0},
+        {"facts": 0},
+        {"purchases": 1.5},
+        {"peak": 0.5},
+        {"products": -1},
+        {"events_per_day": float("inf")},
+        {"facts": float("nan")},
+        {"peak": float("nan")},
+        {"peak": float("inf")},
+        {"new_products": -1},
+        {"requests_per_s": float("inf")},
+    ],
 )
 def test_a_shop_that_cannot_be_is_refused_with_what_is_wrong(wrong: dict[str, float]):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
