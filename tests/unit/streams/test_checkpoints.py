@@ -342,6 +342,35 @@ def test_all_damaged_is_told_at_once_and_a_partition_taken_away_is_left(tmp_path
     assert not (tmp_path / "0").exists()
 
 
+class Revoked(Place):
+    """Partitions are taken away while a file of one is on its way."""
+
+    forget = staticmethod(lambda: None)
+
+    def fetch_file(self, stored: str, target: Path) -> None:
+        super().fetch_file(stored, target)
+        self.forget()
+
+
+def test_a_partition_taken_away_while_a_file_comes_is_given_up_and_breaks_nothing(tmp_path: Path):
+    save_one(tmp_path)
+    place, held = Revoked(str(tmp_path / "place"), "graph"), [True]
+    found = recovery(tmp_path, rebuilds=False, place=lambda: place)
+
+    def forget() -> None:
+        held.clear()
+        found.forget()
+
+    place.forget = forget  # type: ignore[assignment,method-assign]
+    with pytest.raises(GivenUpError):
+        restored(found, tmp_path / "0", wanted=lambda: bool(held))
+    assert found.under_way == ()
+    place.forget = lambda: None  # type: ignore[assignment,method-assign]
+    assert restored(found, tmp_path / "0")
+    found.behind(0, 0)
+    assert found.under_way == ()
+
+
 def test_a_checkpoint_that_has_read_no_further_is_not_taken(tmp_path: Path):
     save_one(tmp_path)  # it has read nothing
     found = recovery(tmp_path, rebuilds=False)
