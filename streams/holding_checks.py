@@ -63,15 +63,3 @@ def begin_within_log(owner: Owner, logical: str, bounds: tuple[int, int], start:
     if at is None or at < first:
         empty: Sequence[object] = ()
         owner.read(logical, empty, max(first, wanted))  # type: ignore[arg-type]
-
-
-def go_on_as_restored(owner: Owner) -> None:
-    """The end of the store's log was damaged: it is an older one now, as a restored checkpoint."""
-    log.error(
-        "%s/%d: the end of its write-ahead log was damaged; it goes on from the commit before that "
-        "and sends everything again: look at the disk",
-        owner.name,
-        owner.partition,
-    )
-    owner.kept.incarnation = -1
-    owner.commit()
