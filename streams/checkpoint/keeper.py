@@ -17,15 +17,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from streams.checkpoint import metrics
+from streams.checkpoint.completing import complete
 from streams.checkpoint.copying import GivenUpError, Hashes, Saved, discard, save
-from streams.checkpoint.manifest import (
-    Completed,
-    Manifest,
-    expected,
-    is_id,
-    new_id,
-    result_settings,
-)
+from streams.checkpoint.manifest import Manifest, expected, is_id, new_id, result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import prune
 from streams.control import CheckpointOrder
@@ -155,6 +149,7 @@ class Keeper:
         place = await self._opened()
         parts = await self._in_thread(partial(place.parts, checkpoint))
         if (self._stage, number) in parts:
+            await self._in_thread(partial(self._complete, place, checkpoint))
             return None
         copy = self._folder / f"{number}.checkpoint"
         await self._in_thread(partial(discard, copy))
@@ -204,10 +199,9 @@ class Keeper:
 
     def _complete(self, place: Place, checkpoint: str) -> None:
         """If all partitions are there, say so; the schedule then removes the oldest."""
-        if not place.parts(checkpoint).keys() >= self._expected:
-            return
         now_ms = int(time.time() * 1000)
-        place.put_completed(Completed(checkpoint, now_ms, len(self._expected)))
+        if not complete(place, checkpoint, self._expected, now_ms=now_ms):
+            return
         log.info("checkpoint %s is complete", checkpoint)
         if self._settings.checkpoint_every_s:
             gone = prune(place, keep=self._settings.checkpoint_keep, now_ms=now_ms)
