@@ -335,6 +335,8 @@ class StageRun:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
             if self._models is not None:
                 self._models.scores.report()
+            if self._keeper is not None:
+                self._keeper.tell_age(time.time())
             RECOVERING.labels(name).set(len(self._recovery.under_way))
             await report_lag(app, name, holdings.positions(), holdings.lag_clock)
             if turn % _SIZE_EVERY == 0:

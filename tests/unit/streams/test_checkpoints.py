@@ -49,12 +49,14 @@ async def nothing(*args) -> None:
     pass
 
 
-def partition(folder: Path, number: int = 0, stage: str = "products") -> Partition:
+def partition(
+    folder: Path, number: int = 0, stage: str = "products", *, claim: int = 7
+) -> Partition:
     store = RocksStore(folder / stage / str(number), TABLES)
     owner = Owner(
         stage, number, store, Counting, {"claims": 2, "dead-letters": 1}, graph=SETTINGS.graph
     )
-    owner.start(Start(7, None, {}, "boot"))
+    owner.start(Start(claim, None, {}, "boot"))
     return Partition(
         owner,
         store,
