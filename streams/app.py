@@ -106,6 +106,7 @@ class StageRun:
             is_rebalancing=self._app.rebalancing,
             held=len(self._holdings.partitions),
             assigned=self._holdings.assigned,
+            recovering=self.recovering,
         )
 
     @property
