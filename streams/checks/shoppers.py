@@ -85,14 +85,14 @@ class _Recount:
             if self._state.get(SHOPPERS, key) is None:
                 yield Problem(UNTOLD, shown(key), "is of a shopper that has no row")
         names = (key for key, _ in each(self._state, PIECES))
-        for shopper, keys in groupby(names, key=shopper_of):
-            row = self._state.get(SHOPPERS, shopper)
+        for owner, keys in groupby(names, key=shopper_of):
+            row = self._state.get(SHOPPERS, owner)
             for number, key in enumerate(keys):
                 if row is None:
                     yield Problem(PIECES, shown(key), "is of a shopper that has no row")
                 elif not has_pieces(row):
                     yield Problem(PIECES, shown(key), "is of a row that stands whole")
-                elif key != piece_key(shopper, number):
+                elif key != piece_key(owner, number):
                     yield Problem(PIECES, shown(key), f"follows where piece {number} should be")
         for key, _ in each(self._state, LEDGER):
             week, shopper = time_of_key(key)

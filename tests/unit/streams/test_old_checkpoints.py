@@ -13,13 +13,16 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.recovery import Recovery
 from streams.checkpoint.restoring import restore_all
 from streams.checkpoint.travel import graph_at, travel_folder
+from streams.errors import TopicError
+from streams.holding_checks import check_topic_ids
 from streams.migration import open_store
 from streams.opening import Opening
-from streams.owner import kept_of
+from streams.owner import Kept, kept_of
 from streams.registry import SPECS
 from streams.settings import Settings
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.store.layout import LAYOUT_FILE, LAYOUT_VERSION
+from topology.store.memory import MemoryStore
 from topology.store.rocksdb import RocksStore
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "stores" / "layout-1.tar.xz"
@@ -72,27 +75,47 @@ def is_of_now(folder: Path) -> None:
     assert row.layout == LAYOUT_VERSION
 
 
+def opening(place: Place | None, folder: Path, graph: str, *, allow_empty: bool = False) -> Opening:
+    """Of a partition that ran before."""
+    where = None if place is None else lambda: place
+    return Opening(
+        "graph",
+        {"golden.claims": "claims"},
+        folder=folder,
+        open_store=lambda folder: open_store(folder, TABLES),
+        control=SimpleNamespace(last_claim=lambda stage, number: 5),  # type: ignore[arg-type]
+        allow_empty=allow_empty,
+        recovery=Recovery("graph", graph, place=where, settings={}, rebuilds=False),
+    )
+
+
+def opened(made: Opening) -> Kept | None:
+    """What partition 0 says of itself when it is open."""
+    broker = SimpleNamespace()  # nothing is asked of a partition that comes without its state
+    store = asyncio.run(made.open(0, lambda: True, broker))  # type: ignore[arg-type]
+    assert store is not None
+    row = kept_of(store)
+    store.close()
+    return row
+
+
 def test_a_worker_that_lacks_the_state_brings_it_up(
     kept: tuple[Place, Manifest], settings: Settings, tmp_path: Path
 ):
-    recovery = Recovery("graph", settings.graph, place=lambda: kept[0], settings={}, rebuilds=False)
-    opening = Opening(
-        "graph",
-        {"golden.claims": "claims"},
-        folder=tmp_path,
-        open_store=lambda folder: open_store(folder, TABLES),
-        control=SimpleNamespace(last_claim=lambda stage, number: 5),  # type: ignore[arg-type]
-        allow_empty=False,
-        recovery=recovery,
-    )
-    broker = SimpleNamespace()  # nothing is asked of a partition that comes without its state
-    store = asyncio.run(opening.open(0, lambda: True, broker))  # type: ignore[arg-type]
-    assert store is not None
-    row = kept_of(store)
+    row = opened(opening(kept[0], tmp_path, settings.graph))
     assert row is not None
     assert (row.layout, row.offsets) == (LAYOUT_VERSION, kept[1].offsets)
-    store.close()
     is_of_now(tmp_path / "0")
+
+
+def test_a_checkpoint_goes_before_an_empty_store_and_errors_say_so(
+    kept: tuple[Place, Manifest], settings: Settings, tmp_path: Path
+):
+    """Else one start with a wrong setting would forget what SHOPPERS alone knows."""
+    assert opened(opening(kept[0], tmp_path / "with", settings.graph, allow_empty=True))
+    assert opened(opening(None, tmp_path / "without", settings.graph, allow_empty=True)) is None
+    with pytest.raises(TopicError, match="without CARTOGRAPH_CHECKPOINT_URL"):
+        check_topic_ids(MemoryStore({"meta": {b"topics": b'{"t": "1"}'}}), {"t": "2"}, "shoppers/0")
 
 
 def test_one_restored_by_hand_is_brought_up_by_whoever_opens_it(
