@@ -73,7 +73,8 @@ def checkpoint_create(
     place = place_of(found)
     found = found.with_(kafka=address_of(found))
     wanted = new_id(time.time_ns() // 10**6, secrets.token_hex(3))
-    whole = expected(asyncio.run(_stages(found)), found.partitions)
+    base = asyncio.run(generation_log.as_run(found)).generation_base
+    whole = expected(stages_of_base(base), found.partitions)
     asyncio.run(_send(found, CheckpointOrder(wanted)))
     missing = _wait(place, wanted, whole, wait)
     if missing:
@@ -238,13 +239,6 @@ async def _send(found: Settings, order: CheckpointOrder) -> None:
         await producer.send_one(TOPIC, *checkpoint_record(order))
     finally:
         await producer.stop()
-
-
-async def _stages(found: Settings) -> tuple[str, ...]:
-    """The stages of this graph, or generation, that keep state."""
-    if not found.generation:
-        return stages_of_base(found.generation_base)
-    return (await generation_log.read(found)).find(found.generation).stages
 
 
 def _wait(
