@@ -106,6 +106,7 @@ class StageRun:
             is_rebalancing=self._app.rebalancing,
             held=len(self._holdings.partitions),
             assigned=self._holdings.assigned,
+            recovering=self.recovering,
         )
 
     @property
@@ -335,6 +336,8 @@ class StageRun:
                 metrics.MODEL_OUTDATED.labels(name).set(self._backfill.outdated)
             if self._models is not None:
                 self._models.scores.report()
+            if self._keeper is not None:
+                self._keeper.tell_age(time.time())
             RECOVERING.labels(name).set(len(self._recovery.under_way))
             await report_lag(
                 app,

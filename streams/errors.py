@@ -15,6 +15,14 @@ CartographError
 └── DeadLetterLimitError   too many records could not be read
 """
 
+from typing import Final
+
+START_EMPTY: Final = (
+    "start once with CARTOGRAPH_ALLOW_EMPTY_STORE=1, and without CARTOGRAPH_CHECKPOINT_URL, whose "
+    "checkpoints are of before"
+)
+"""How a store is built again from its topics: a checkpoint goes before an empty store."""
+
 
 class CartographError(Exception):
     """Base of all errors that an operator can act on."""

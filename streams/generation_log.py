@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from streams.connection import options
 from streams.control import TOPIC
 from streams.errors import BrokerError
-from streams.generations import Generations
+from streams.generations import Generations, settings_of
 from streams.graph_topics import check_topics
 from streams.producer import Producer
 from streams.settings import Settings
@@ -37,6 +37,18 @@ async def read(settings: Settings) -> Generations:
     """
     async with _reading(settings) as reader:
         return reader.found
+
+
+async def as_run(settings: Settings) -> Settings:
+    """What the stages of the generation run with that these settings name; of the first: the same.
+
+    Raises:
+        StateError: there is no such generation.
+        BrokerError, TopicError: see `read`.
+    """
+    if not settings.generation:
+        return settings
+    return settings_of(of_base(settings), (await read(settings)).find(settings.generation))
 
 
 async def write(settings: Settings, record: tuple[bytes, bytes]) -> None:

@@ -105,13 +105,18 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages it has; ROUTE is of the first alone."""
-        without = {"route"} | ({"shoppers"} if self.base == "totals" else set())
-        return tuple(stage for stage in STAGES if stage not in without)
+        return stages_of_base(self.base)
 
     @property
     def usable(self) -> bool:
         """It is not dropped, nor about to be."""
         return self.state in ("building", "built")
+
+
+def stages_of_base(base: str) -> tuple[str, ...]:
+    """Stages that keep state, of a graph built from "events" (as the first is) or "totals"."""
+    without = {"route"} | ({"shoppers"} if base == "totals" else set())
+    return tuple(stage for stage in STAGES if stage not in without)
 
 
 class Serving(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from streams import metrics
-from streams.errors import TopicError
+from streams.errors import START_EMPTY, TopicError
 from streams.owner import Owner
 from streams.ports import State
 
@@ -23,8 +23,8 @@ def check_topic_ids(store: State, topic_ids: Mapping[str, str], where: str) -> N
     if again:
         raise TopicError(
             f"{where}: {', '.join(again)} was deleted and made again since this store was written; "
-            "its offsets mean other records now. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
+            f"its offsets mean other records now. Move the store away and {START_EMPTY}; or use a "
+            "new prefix"
         )
     store.put("meta", b"topics", msgspec.json.encode({**known, **topic_ids}))
 
@@ -47,8 +47,8 @@ def begin_within_log(owner: Owner, logical: str, bounds: tuple[int, int], start:
     if at is not None and at > end:
         raise TopicError(
             f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
-            "was deleted and made again, or lost its end. Move the store away and start once with "
-            "CARTOGRAPH_ALLOW_EMPTY_STORE=1, or use a new prefix"
+            f"was deleted and made again, or lost its end. Move the store away and {START_EMPTY}; "
+            "or use a new prefix"
         )
     wanted = start if at is None else at
     # Who begins at the beginning has lost nothing, wherever that is by now.
@@ -63,15 +63,3 @@ def begin_within_log(owner: Owner, logical: str, bounds: tuple[int, int], start:
     if at is None or at < first:
         empty: Sequence[object] = ()
         owner.read(logical, empty, max(first, wanted))  # type: ignore[arg-type]
-
-
-def go_on_as_restored(owner: Owner) -> None:
-    """The end of the store's log was damaged: it is an older one now, as a restored checkpoint."""
-    log.error(
-        "%s/%d: the end of its write-ahead log was damaged; it goes on from the commit before that "
-        "and sends everything again: look at the disk",
-        owner.name,
-        owner.partition,
-    )
-    owner.kept.incarnation = -1
-    owner.commit()

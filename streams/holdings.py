@@ -15,7 +15,7 @@ from streams.bounds import Begin, Stretch
 from streams.control import Claim, Control
 from streams.errors import DeposedError, TopicError
 from streams.fetch import Span
-from streams.holding_checks import begin_within_log, check_topic_ids, go_on_as_restored
+from streams.holding_checks import begin_within_log, check_topic_ids
 from streams.lag_clock import LagClock
 from streams.lease import Lease
 from streams.opening import Opening
@@ -321,8 +321,6 @@ class Holdings:
             cache_rows=plan.cache_rows,
         )
         check_topic_ids(store, plan.topic_ids, f"{plan.name}/{number}")
-        if store.lost_commits:
-            go_on_as_restored(owner)
         may_begin = self._opening.allow_empty or self._control.last_claim(plan.name, number) is None
         if is_empty and may_begin:
             # Before the claim: if we die between, this must not pass for a store that was emptied.

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from streams.derived_rows import LIKELY, rebuild
-from streams.errors import StateError
+from streams.errors import START_EMPTY, StateError
 from streams.graph_rows import TABLE as SUMS
 from streams.graph_rows import Meant, decode_likely
 from streams.graph_same import TABLE as BLOCKS
@@ -98,8 +98,8 @@ def _mark_short_readings(state: State) -> None:
         if state.get("records", product) is None:
             raise StateError(
                 f"product {product.decode(errors='replace')!r} was read before records were kept: "
-                "move the folder of this partition away and start once with "
-                "CARTOGRAPH_ALLOW_EMPTY_STORE=1, which builds it again from its topics"
+                f"move the folder of this partition away and {START_EMPTY}, which builds it again "
+                "from its topics"
             )
         if len(reading) < _READING_FIELDS:
             row = msgspec.structs.replace(decode_row(value), bundles=UNKNOWN_BUNDLE)

@@ -27,7 +27,11 @@ KEPT = b"kept"
 
 
 class Kept(msgspec.Struct):
-    """What an owner's store says of itself; one row, written with every commit."""
+    """What an owner's store says of itself; one row, written with every commit.
+
+    Attributes:
+        was: incarnation before it was taken out of a copy; every later claim is newer than that.
+    """
 
     layout: int
     stage: str
@@ -39,6 +43,12 @@ class Kept(msgspec.Struct):
     offsets: dict[str, int] = {}
     until: dict[str, int] = {}
     tally: dict[str, int] = {}
+    was: int = -1
+
+    @property
+    def newest_claim(self) -> int:
+        """Offset of the newest claim that it knows to be its own."""
+        return max(self.was, self.incarnation)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -54,7 +64,7 @@ def kept_of(state: State) -> Kept | None:
 def without_incarnation(row: bytes) -> bytes:
     """The row of a store as a checkpoint keeps it: whoever restores it sends everything again."""
     kept = _decode(row)
-    kept.incarnation = -1
+    kept.was, kept.incarnation = kept.newest_claim, -1
     return _encode(kept)
 
 
@@ -62,7 +72,7 @@ def with_layout(state: State, layout: int) -> None:
     """Note, without a commit, that all rows of a store are of a layout now."""
     if (kept := kept_of(state)) is not None:
         kept.layout = layout
-        state.put("meta", b"kept", _encode(kept))
+        state.put("meta", KEPT, _encode(kept))
 
 
 class Start(NamedTuple):
@@ -156,10 +166,10 @@ class Owner:
                 "CARTOGRAPH_CHECKPOINT_URL, where there is one); to build it again from what its "
                 "input topics still keep, start once with CARTOGRAPH_ALLOW_EMPTY_STORE=1"
             )
-        if start.claim <= kept.incarnation:
+        if start.claim <= kept.newest_claim:
             raise StateError(
                 f"{self.name}/{self.partition}: its claim is record {start.claim} of the control "
-                f"topic, the one before was {kept.incarnation}: the topic was deleted and made "
+                f"topic, the one before was {kept.newest_claim}: the topic was deleted and made "
                 "again, or lost its end. All that would be sent now would pass for older than what "
                 "was sent before: build the graph again under a new prefix"
             )

@@ -36,11 +36,6 @@ class Store(State, Protocol):
 
     def checkpoint(self, path: Path) -> None: ...
 
-    @property
-    def lost_commits(self) -> bool:
-        """It was opened as of an earlier commit than the last: its log was damaged."""
-        ...
-
     def close(self) -> None: ...
 
 

@@ -31,6 +31,7 @@ CODES = {
     "unassigned": "Kafka has given no partitions yet",
     "rebalancing": "Kafka is moving partitions",
     "opening": "stores of partitions are being opened and claimed",
+    "recovering": "partitions that came without their state are restored, or read again",
     "reading": "a replica has not read all facts that there were at its start",
     "stopping": "the process was asked to end, or has failed",
     "cpu": "a model runs on the CPU because the GPU failed",

@@ -16,7 +16,7 @@ from models_onnx.spans import Tagged, Text
 from streams.answers import ANSWERS, text_key
 from streams.derived import TABLE as DERIVED
 from streams.derived import Derived
-from streams.errors import SettingsError, StateError
+from streams.errors import START_EMPTY, SettingsError, StateError
 from streams.inbox import Change, Entry
 from streams.messages import ASKED, WEIGHT, Asked, decode_asked, encode
 from streams.owner import Wiring
@@ -279,8 +279,8 @@ class Queries:
         elif kept != k:
             raise StateError(
                 f"this store of QUERIES was filled with k={kept.decode()}, the settings say "
-                f"k={self._settings.k}: set it back, or move the store away and start once with "
-                "CARTOGRAPH_ALLOW_EMPTY_STORE=1 to build it again from its topic"
+                f"k={self._settings.k}: set it back, or move the store away and {START_EMPTY}, to "
+                "build it again from its topic"
             )
 
 

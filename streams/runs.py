@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from faust.types import TP
@@ -57,7 +57,12 @@ class Recovers(Protocol):
 
 
 def not_ready(
-    lease: Lease, *, is_rebalancing: bool, held: int, assigned: int | None
+    lease: Lease,
+    *,
+    is_rebalancing: bool,
+    held: int,
+    assigned: int | None,
+    recovering: Sequence[Recovering] = (),
 ) -> tuple[Reason, ...]:
     """Why a worker that runs cannot work on all that it should; empty: it can.
 
@@ -66,6 +71,7 @@ def not_ready(
         is_rebalancing: Kafka is moving partitions.
         held: partitions that are open.
         assigned: those that Kafka gave, None before it has given any.
+        recovering: partitions that came without their state; those that are open do not count.
     """
     if assigned is None:
         return (Reason("unassigned", "Kafka has given it no partitions yet"),)
@@ -77,7 +83,25 @@ def not_ready(
         reasons.append(Reason("rebalancing", "Kafka is moving partitions between workers"))
     if held < assigned:
         reasons.append(Reason("opening", f"{held} of {assigned} partitions are open"))
+        if coming := [each for each in recovering if not each.is_open]:
+            done, total = sum(each.done for each in coming), sum(each.total for each in coming)
+            words = (
+                f"being restored: {len(coming)} partitions, {done:,} of {total:,} bytes are here"
+            )
+            reasons.append(Reason("recovering", words))
     return tuple(reasons)
+
+
+def catching_up(recovering: Iterable[Recovering]) -> tuple[Reason, ...]:
+    """What holds open partitions back that came without their state; empty: nothing."""
+    reading = [each for each in recovering if each.is_open]
+    if not reading:
+        return ()
+    records = sum(each.behind for each in reading)
+    words = (
+        f"of {len(reading)} partitions nothing is sent before {records:,} records are read again"
+    )
+    return (Reason("recovering", words),)
 
 
 async def watch_app(app: SpanApp) -> None:

@@ -135,7 +135,7 @@ class Ledger:
         else:
             self._weeks.need(row, *self._weeks_of(now, fresh))
             self._told(row)
-            self._replay(row, now, fresh)
+            self._sessions.replay(now, fresh, row.settled_baskets)
             self._tell_difference(row, now, fresh)
         return True
 
@@ -176,7 +176,7 @@ class Ledger:
             row.keep(old)
             row.ids, row.minutes, row.bought = ids, minutes, bought
         steps, now = sorted(old + fresh), thaw(row.settled)
-        self._replay(row, now, steps)
+        self._sessions.replay(now, steps, row.settled_baskets)
         self._tell_difference(row, now, steps)
         return True
 
@@ -190,23 +190,10 @@ class Ledger:
         steps = row.steps(row.folded)
         if RETURN in [step.kind for step in steps]:
             self._weeks.need(row, *self._weeks_of(now, steps))
-        self._replay(row, now, steps)
+        self._sessions.replay(now, steps, row.settled_baskets)
         count_over(now.baskets(), self._settings.basket)
         row.now, row.folded = now, row.count
         return now
-
-    def _replay(self, row: Row, now: Open, steps: list[Step]) -> None:
-        sessions = self._sessions
-        for step in steps:
-            if step.kind == CLICK:
-                sessions.click(now, step)
-            elif step.kind == SEARCH:
-                sessions.search(now, step)
-            elif step.kind == PURCHASE:
-                sessions.purchase(now, step)
-            else:
-                settled = (basket for week in row.weeks.values() for basket in week.baskets)
-                sessions.give_back(now, step, settled)
 
     def _told(self, row: Row) -> dict[bytes, None]:
         """What the row has told, of all that its weeks and its packed events come to."""
@@ -279,7 +266,7 @@ class Ledger:
         now = thaw(row.settled)
         if any(step.kind == RETURN for step in old):
             self._weeks.need(row, *self._weeks_of(now, old))
-        self._replay(row, now, old)
+        self._sessions.replay(now, old, row.settled_baskets)
         self._settle(row, now, horizon_ms)
         row.keep(rest)
         row.trim_at = max(self._settings.raw_events, 2 * len(rest))
@@ -308,7 +295,7 @@ class Ledger:
             row.latest = NEVER
         weeks = self._weeks.cut(row, erased.until)
         now, left = thaw(row.settled), row.steps()
-        self._replay(row, now, left)
+        self._sessions.replay(now, left, row.settled_baskets)
         self._tell_difference(row, now, left)
         after = sum(len(week.baskets) for week in row.weeks.values()) + len(now.ended)
         totals = len(told.keys() - (row.standing or {}).keys())

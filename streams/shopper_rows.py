@@ -12,7 +12,7 @@ without a look at any other shopper.
 
 import struct
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -134,6 +134,11 @@ class Row(Struct, gc=False):
         standing = self.standing  # asked for every shopper of every flush
         known = 0 if standing is None else len(standing)
         return self.count + known + (len(self.settled) >> 6 if self.settled else 0)
+
+    def settled_baskets(self) -> Iterator[Basket]:
+        """Of the weeks of the ledger that were looked at."""
+        for week in self.weeks.values():
+            yield from week.baskets
 
     def steps(self, start: int = 0) -> list[Step]:
         """The packed events but the first `start`, in order."""

@@ -5,7 +5,7 @@
 and begin again from what is settled. Nothing here knows totals, rows or the state.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TypeVar
 
@@ -14,7 +14,16 @@ from msgspec import Struct
 from streams.events import Click, Event, Return, Search
 from streams.shopper_keys import Basket, Bought, asked_key
 from streams.weeks import week_end_ms, week_key, week_of
-from streams.windows import CLICK, KIND, MINUTE_MS, SEARCH, Led, WindowSettings, query_hash
+from streams.windows import (
+    CLICK,
+    KIND,
+    MINUTE_MS,
+    PURCHASE,
+    SEARCH,
+    Led,
+    WindowSettings,
+    query_hash,
+)
 
 NEVER = -(1 << 62)
 _NO_CLICK = ("", NEVER)
@@ -120,6 +129,20 @@ class Sessions:
         self._reach_minutes = settings.reach_minutes
         self._week = self._week_start = self.week_end = 0
         self.week_key = self._asked_in_week = b""
+
+    def replay(
+        self, now: Open, steps: Iterable[Step], settled: Callable[[], Iterable[Basket]]
+    ) -> None:
+        """Take steps, in order; `settled` gives what `give_back` wants, when there is a return."""
+        for step in steps:
+            if step.kind == CLICK:
+                self.click(now, step)
+            elif step.kind == SEARCH:
+                self.search(now, step)
+            elif step.kind == PURCHASE:
+                self.purchase(now, step)
+            else:
+                self.give_back(now, step, settled())
 
     def search(self, now: Open, step: Step) -> None:
         """A search."""

@@ -28,13 +28,18 @@ def read_row(state: State, shopper: str, trim_at: int) -> Row | None:
     data = state.get(SHOPPERS, shopper.encode())
     if data is None:
         return None
-    if len(data) < WHOLE_BYTES:
+    if not has_pieces(data):
         return unpack(shopper, data, trim_at)
     pieces = [piece for _, piece in state.scan(PIECES, _prefix(shopper.encode()))]
     more = sum(_COUNT.unpack_from(piece)[0] for piece in pieces)
     row = unpack(shopper, data, trim_at, b"".join(each[_COUNT.size :] for each in pieces), more)
     row.stored = Stored(row.count, len(row.packed), len(pieces))
     return row
+
+
+def has_pieces(data: bytes) -> bool:
+    """Whether a row that was written so may have pieces behind it."""
+    return len(data) >= WHOLE_BYTES
 
 
 def write_row(state: State, row: Row) -> None:
@@ -47,7 +52,7 @@ def write_row(state: State, row: Row) -> None:
         _drop_pieces(state, row)
     data = row.pack()
     state.put(SHOPPERS, row.key, data)
-    if len(data) >= WHOLE_BYTES:
+    if has_pieces(data):
         row.stored = Stored(row.count, len(row.packed), 0)
 
 
@@ -63,22 +68,23 @@ def shopper_of(piece: bytes) -> bytes:
     return piece[_DIGITS : _DIGITS + int(length)] if length.isdigit() else b""
 
 
+def piece_key(shopper: bytes, number: int) -> bytes:
+    """Key of a piece; they are counted from 0."""
+    return b"%b%0*d" % (_prefix(shopper), _DIGITS, number)
+
+
 def _add_piece(state: State, row: Row, stored: Stored) -> None:
     if row.count > stored.count:
         added = _COUNT.pack(row.count - stored.count) + row.packed[stored.length :]
-        state.put(PIECES, _piece(row.key, stored.pieces), added)
+        state.put(PIECES, piece_key(row.key, stored.pieces), added)
         row.stored = Stored(row.count, len(row.packed), stored.pieces + 1)
 
 
 def _drop_pieces(state: State, row: Row) -> None:
     for number in range(row.stored.pieces if row.stored else 0):
-        state.delete(PIECES, _piece(row.key, number))
+        state.delete(PIECES, piece_key(row.key, number))
     row.stored = None
 
 
 def _prefix(shopper: bytes) -> bytes:
     return b"%0*d%b" % (_DIGITS, len(shopper), shopper)
-
-
-def _piece(shopper: bytes, number: int) -> bytes:
-    return b"%b%0*d" % (_prefix(shopper), _DIGITS, number)

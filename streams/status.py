@@ -48,6 +48,11 @@ class Recovering(msgspec.Struct, frozen=True):
     total: int = 0
     behind: int = -1
 
+    @property
+    def is_open(self) -> bool:
+        """It has its state, and reads on from there."""
+        return self.behind >= 0
+
 
 class CheckpointStatus(msgspec.Struct, frozen=True):
     """The last checkpoint that a worker made of one of its partitions.

@@ -24,7 +24,7 @@ from models_onnx.errors import ModelError
 from streams import logs, machine, metrics, status
 from streams.errors import BrokerError, CartographError, DeposedError
 from streams.probes import Health, Ready, Reason
-from streams.runs import Recovers, Run
+from streams.runs import Recovers, Run, catching_up
 from streams.settings import Settings
 from streams.status import ModelStatus, Status
 from streams.telling import context_of, words_of
@@ -167,7 +167,8 @@ async def _tell(run: Run, settings: Settings, told: Status, health: Health) -> N
         recovering = run.recovering if isinstance(run, Recovers) else ()
         checkpoint = run.checkpoint if isinstance(run, Recovers) else told.checkpoint
         reasons = run.reasons
-        health.beat(Ready(not reasons, reasons, _degraded(models)))
+        degraded = _degraded(models) + catching_up(recovering)
+        health.beat(Ready(not reasons, reasons, degraded))
         now = (ready, held, rests, models, recovering, checkpoint, reasons)
         if now != before:
             before = now

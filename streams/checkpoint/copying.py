@@ -44,22 +44,33 @@ class Saved(NamedTuple):
 
 
 class Hashes:
-    """SHA-256 of files, remembered for table files: RocksDB never changes them."""
+    """SHA-256 of the files of one store; table files, which RocksDB never changes, are read once.
+
+    Of tables that the store no longer has nothing is remembered.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int], str] = {}
 
-    def of(self, path: Path) -> str:
-        """SHA-256 of a file's bytes, in hex."""
-        stat = path.stat()
-        mark = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        is_table = path.suffix == ".sst"
-        sha256 = self._known.get(mark) if is_table else None
-        if sha256 is None:
-            sha256 = hash_of(path)
-            if is_table:
-                self._known[mark] = sha256
-        return sha256
+    def of(self, paths: Sequence[Path], pool: ThreadPoolExecutor) -> list[str]:
+        """SHA-256 of the bytes of all files of the store, in hex, in their order."""
+        marks = [_mark(path) for path in paths]
+        known = [self._known.get(mark) if mark else None for mark in marks]
+        found = list(pool.map(_known_or_read, known, paths))
+        self._known = {mark: sha256 for mark, sha256 in zip(marks, found, strict=True) if mark}
+        return found
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Which table file this is; None for any other file."""
+    if path.suffix != ".sst":
+        return None
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _known_or_read(known: str | None, path: Path) -> str:
+    return known or hash_of(path)
 
 
 def hash_of(path: Path) -> str:
@@ -83,7 +94,7 @@ def save(
         place: where to.
         folder: a store's checkpoint on disk, which nobody changes.
         manifest: without its files.
-        hashes: of earlier checkpoints of the same stores.
+        hashes: of earlier checkpoints of the same store.
         token: eight hex digits; those of a try that failed less than half of `GRACE_MS` ago go on
             with what it has copied.
         wanted: whether the partition is still ours; asked last before the manifest is written.
@@ -103,7 +114,7 @@ def save(
                 sha256,
                 before.get(sha256) or stored_name(sha256, token),
             )
-            for path, sha256 in zip(paths, pool.map(hashes.of, paths), strict=True)
+            for path, sha256 in zip(paths, hashes.of(paths, pool), strict=True)
         ]
         copied = 0
         for _ in range(_TRIES):

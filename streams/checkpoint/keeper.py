@@ -10,26 +10,22 @@ import logging
 import secrets
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from streams import machine
 from streams.checkpoint import metrics
+from streams.checkpoint.completing import complete
 from streams.checkpoint.copying import GivenUpError, Hashes, Saved, discard, save
-from streams.checkpoint.manifest import (
-    Completed,
-    Manifest,
-    expected,
-    is_id,
-    new_id,
-    result_settings,
-)
+from streams.checkpoint.manifest import Manifest, expected, is_id, new_id, result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import prune
 from streams.control import CheckpointOrder
-from streams.errors import CheckpointError
+from streams.errors import CheckpointError, StoreLockedError
 from streams.owner import Kept
 from streams.partition import Partition
 from streams.settings import Settings
@@ -81,7 +77,7 @@ class Keeper:
         self._partitions, self._bundles = partitions, bundles
         self._may_write, self._open_place = may_write, place
         self._place: Place | None = None
-        self._hashes = Hashes()
+        self._hashes: dict[int, Hashes] = {}
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._orders: dict[str, float] = {}
         self._made: set[tuple[str, int]] = set()
@@ -109,6 +105,7 @@ class Keeper:
         """
         self._orders = {each: until for each, until in self._orders.items() if until > now}
         partitions = self._partitions()
+        self._hashes = {n: known for n, known in self._hashes.items() if n in partitions}
         wanted = {(each, n) for n in partitions for each in self._wanted(n, now)}
         self._made &= wanted
         self._tokens = {each: told for each, told in self._tokens.items() if each in wanted}
@@ -117,7 +114,21 @@ class Keeper:
             partition = self._partitions().get(number)
             if partition and self._not_before.get((checkpoint, number), 0.0) <= now:
                 await self._make(checkpoint, number, partition)
-        self._tell_age(partitions, now)
+
+    def tell_age(self, now: float) -> None:
+        """Tell the age of the oldest of the newest checkpoints, also while one takes long.
+
+        One that is not made yet counts from when its partition was opened.
+
+        Args:
+            now: seconds since 1970.
+        """
+        held = self._partitions().keys()
+        self._newest_ms = {n: at for n, at in self._newest_ms.items() if n in held}
+        for number in held:
+            self._newest_ms.setdefault(number, int(now * 1000))
+        oldest = min(self._newest_ms.values(), default=int(now * 1000))
+        metrics.CHECKPOINT_AGE.labels(self._stage).set(max(0.0, now - oldest / 1000))
 
     def _wanted(self, number: int, now: float) -> list[str]:
         """Ids of the checkpoints that a partition should be in by now."""
@@ -154,11 +165,11 @@ class Keeper:
         """Copy the partition and list it; None: it stood there already."""
         place = await self._opened()
         parts = await self._in_thread(partial(place.parts, checkpoint))
-        if (self._stage, number) in parts:
+        if there := parts.get((self._stage, number)):
+            self._newest_ms[number] = there.written_ms
+            await self._in_thread(partial(self._complete, place, checkpoint))
             return None
-        copy = self._folder / f"{number}.checkpoint"
-        await self._in_thread(partial(discard, copy))
-        try:
+        async with self._alone_with(number) as copy:
             kept = await partition.snapshot(copy)
             if kept is None:
                 raise GivenUpError(f"{self._stage}/{number} was taken away")
@@ -169,15 +180,33 @@ class Keeper:
                     place,
                     copy,
                     manifest,
-                    hashes=self._hashes,
+                    hashes=self._hashes.setdefault(number, Hashes()),
                     token=self._token(checkpoint, number),
                     wanted=lambda: partition.alive and self._may_write(),
                 )
             )
-        finally:
-            await self._in_thread(partial(discard, copy))
         await self._in_thread(partial(self._complete, place, checkpoint))
         return saved
+
+    @asynccontextmanager
+    async def _alone_with(self, number: int) -> AsyncIterator[Path]:
+        """Where the copy of a partition is to be, and is no more afterwards.
+
+        A worker on the same folder that had the partition before may still be copying from there.
+        """
+        copy = self._folder / f"{number}.checkpoint"
+        held = machine.lock(copy.with_suffix(".copying"), patience_s=0, what="a checkpoint")
+        with ExitStack() as stack:
+            try:
+                await self._in_thread(partial(stack.enter_context, held))
+            except StoreLockedError as error:
+                told = f"{self._stage}/{number}: the worker that had it before still copies it"
+                raise GivenUpError(told) from error
+            try:
+                await self._in_thread(partial(discard, copy))
+                yield copy
+            finally:
+                await self._in_thread(partial(discard, copy))
 
     def _token(self, checkpoint: str, number: int) -> str:
         """Names what is copied for this; a try soon after one that failed goes on with that."""
@@ -204,10 +233,9 @@ class Keeper:
 
     def _complete(self, place: Place, checkpoint: str) -> None:
         """If all partitions are there, say so; the schedule then removes the oldest."""
-        if not place.parts(checkpoint).keys() >= self._expected:
-            return
         now_ms = int(time.time() * 1000)
-        place.put_completed(Completed(checkpoint, now_ms, len(self._expected)))
+        if not complete(place, checkpoint, self._expected, now_ms=now_ms):
+            return
         log.info("checkpoint %s is complete", checkpoint)
         if self._settings.checkpoint_every_s:
             gone = prune(place, keep=self._settings.checkpoint_keep, now_ms=now_ms)
@@ -227,15 +255,6 @@ class Keeper:
             saved.copied,
             seconds,
         )
-
-    def _tell_age(self, partitions: Iterable[int], now: float) -> None:
-        """The oldest of the newest checkpoints; one not made yet counts from when it was opened."""
-        held = set(partitions)
-        self._newest_ms = {n: at for n, at in self._newest_ms.items() if n in held}
-        for number in held:
-            self._newest_ms.setdefault(number, int(now * 1000))
-        oldest = min(self._newest_ms.values(), default=int(now * 1000))
-        metrics.CHECKPOINT_AGE.labels(self._stage).set(max(0.0, now - oldest / 1000))
 
     async def _opened(self) -> Place:
         if self._place is None:

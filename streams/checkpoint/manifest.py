@@ -18,12 +18,12 @@ from typing import Final
 import msgspec
 
 from streams.errors import CheckpointError, DamagedCheckpointError
-from streams.generations import MEANING
-from streams.settings import STAGES, Settings
+from streams.generations import MEANING, stages_of_base
+from streams.settings import Settings
 from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT
 
-KEPT_STAGES: Final = tuple(stage for stage in STAGES if stage != "route")
-"""Stages that keep state; ROUTE has none."""
+KEPT_STAGES: Final = stages_of_base("events")
+"""Stages that keep state; ROUTE has none, and a generation built from totals has no SHOPPERS."""
 
 COMPLETE: Final = "complete.json"
 _ID = re.compile(r"\d{8}T\d{6}Z(-[0-9a-f]{6})?")

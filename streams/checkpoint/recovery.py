@@ -8,6 +8,7 @@ ever: without a checkpoint it refuses, unless the operator says otherwise.
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,7 @@ class Recovery:
         # Not asyncio's own threads: minutes of copying would keep all others from them.
         self._threads = ThreadPoolExecutor(_AT_ONCE, "restore")
         self._under_way: dict[int, Recovering] = {}
+        self._counting = threading.Lock()  # several files of a partition come at a time
         self._begun: dict[int, float] = {}
 
     @property
@@ -152,7 +154,10 @@ class Recovery:
             )
             return
         del self._under_way[number]
-        seconds = time.monotonic() - self._begun.pop(number)
+        begun = self._begun.pop(number, None)
+        if begun is None:  # only a thread that heard late that nobody wants it any more said so
+            return
+        seconds = time.monotonic() - begun
         metrics.RESTORE_SECONDS.labels(self._stage, found.source).observe(seconds)
         log.info(
             "%s/%d is back after %.1f s, from the %s", self._stage, number, seconds, found.source
@@ -231,8 +236,13 @@ class Recovery:
                 yield found
 
     def _add(self, number: int, size: int) -> None:
-        found = self._under_way[number]
-        self._under_way[number] = Recovering(number, found.source, found.done + size, found.total)
+        """More bytes came; it may have been taken away while they did."""
+        with self._counting:
+            found = self._under_way.get(number)
+            if found is not None:
+                self._under_way[number] = Recovering(
+                    number, found.source, found.done + size, found.total
+                )
 
     def _at(self) -> Place:
         if self._place is None:

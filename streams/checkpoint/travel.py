@@ -23,6 +23,7 @@ from streams.settings import Settings
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph, Tables
 from topology.keys import COUNTERS
+from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT, layout_of
 from topology.store.rocksdb import RocksStore
 
 GRAPH: Final = "graph"
@@ -53,7 +54,9 @@ def fetched_graph_partitions(
         if not (target / "CURRENT").exists():
             note(f"fetching {manifest.stage}/{manifest.partition}: {manifest.size:,} bytes ...")
             fetch(place, manifest, target)
-            open_store(target, SPECS[GRAPH].all_tables).close()  # brings an older layout up
+        # It may have been fetched by an older program, or one that was killed behind the fetch.
+        if layout_of(target, create=False, oldest=OLDEST_LAYOUT) < LAYOUT_VERSION:
+            open_store(target, SPECS[GRAPH].all_tables).close()
     return [folder / str(manifest.partition) for manifest in found]
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from streams.checkpoint.keeper import Keeper
-from streams.checkpoint.manifest import KEPT_STAGES, result_settings
+from streams.checkpoint.manifest import result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.recovery import Recovery
 from streams.errors import CheckpointError
+from streams.generations import stages_of_base
 from streams.partition import Partition
 from streams.settings import Settings
 from streams.status import stage_folder
@@ -38,7 +39,7 @@ def new_keeper(
     return Keeper(
         settings,
         stage,
-        stages=KEPT_STAGES,
+        stages=stages_of_base(settings.generation_base),
         folder=stage_folder(settings, stage),
         partitions=partitions,
         bundles=bundles,

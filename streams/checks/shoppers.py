@@ -6,6 +6,7 @@ are passed over.
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -29,10 +30,10 @@ from streams.shopper_rows import (
     unpack_week,
 )
 from streams.shopper_sessions import Sessions, Step
-from streams.shopper_store import PIECES, read_row, shopper_of
+from streams.shopper_store import PIECES, has_pieces, piece_key, read_row, shopper_of
 from streams.totals import CODES
 from streams.weeks import week_from_key, week_of
-from streams.windows import CLICK, PURCHASE, SEARCH, WindowSettings
+from streams.windows import WindowSettings
 from topology.check import Problem
 
 _WEEK_DIGITS: Final = 5
@@ -80,10 +81,19 @@ class _Recount:
         """Count every shopper; what cannot be read is told."""
         for key, _ in each(self._state, SHOPPERS):
             yield from self._shopper(key.decode(errors="replace"), is_open=True)
-        for table, owner_of in ((UNTOLD, bytes), (PIECES, shopper_of)):
-            for key, _ in each(self._state, table):
-                if self._state.get(SHOPPERS, owner_of(key)) is None:
-                    yield Problem(table, shown(key), "is of a shopper that has no row")
+        for key, _ in each(self._state, UNTOLD):
+            if self._state.get(SHOPPERS, key) is None:
+                yield Problem(UNTOLD, shown(key), "is of a shopper that has no row")
+        names = (key for key, _ in each(self._state, PIECES))
+        for owner, keys in groupby(names, key=shopper_of):
+            row = self._state.get(SHOPPERS, owner)
+            for number, key in enumerate(keys):
+                if row is None:
+                    yield Problem(PIECES, shown(key), "is of a shopper that has no row")
+                elif not has_pieces(row):
+                    yield Problem(PIECES, shown(key), "is of a row that stands whole")
+                elif key != piece_key(owner, number):
+                    yield Problem(PIECES, shown(key), f"follows where piece {number} should be")
         for key, _ in each(self._state, LEDGER):
             week, shopper = time_of_key(key)
             if self._state.get(SHOPPERS, shopper.encode()) is None and not any(
@@ -113,23 +123,16 @@ class _Recount:
 
     def _standing(self, row: Row | None, weeks: dict[int, Week]) -> set[bytes]:
         """Keys of all totals that the shopper adds 1 to."""
-        sessions = Sessions(self._settings)
         now = thaw(row.settled if row is not None else b"")
         settled = [basket for week in weeks.values() for basket in week.baskets]
         steps: list[Step] = []
         if row is not None:
             told = self._state.get(UNTOLD, row.key)
             known = unpack_steps(row.packed, row.count)
+            if told is not None and int(told) > row.count:
+                raise ValueError(f"{int(told)} of its {row.count} events are told")
             steps = sorted(known if told is None else known[: int(told)])
-        for step in steps:
-            if step.kind == CLICK:
-                sessions.click(now, step)
-            elif step.kind == SEARCH:
-                sessions.search(now, step)
-            elif step.kind == PURCHASE:
-                sessions.purchase(now, step)
-            else:
-                sessions.give_back(now, step, settled)
+        Sessions(self._settings).replay(now, steps, lambda: settled)
         asked = {key for key, _ in now.asked}.union(*(week.asked for week in weeks.values()))
         baskets = [*now.baskets(), *settled]
         return standing_of(asked, baskets, now.taken, self._settings.basket)

@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import connection, status
+from streams import connection, generation_log, status
+from streams.checkpoint.completing import complete
 from streams.checkpoint.copying import GRACE_MS
 from streams.checkpoint.manifest import (
     KEPT_STAGES,
@@ -28,6 +29,7 @@ from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.control import TOPIC, CheckpointOrder, checkpoint_record
 from streams.errors import CheckpointError, StateError
+from streams.generations import stages_of_base
 from streams.producer import Producer
 from streams.settings import Settings
 
@@ -71,8 +73,10 @@ def checkpoint_create(
     place = place_of(found)
     found = found.with_(kafka=address_of(found))
     wanted = new_id(time.time_ns() // 10**6, secrets.token_hex(3))
+    base = asyncio.run(generation_log.as_run(found)).generation_base
+    whole = expected(stages_of_base(base), found.partitions)
     asyncio.run(_send(found, CheckpointOrder(wanted)))
-    missing = _wait(found, place, wanted, wait)
+    missing = _wait(place, wanted, whole, wait)
     if missing:
         for worker in _failures(found):
             note(f"  {worker}")
@@ -82,6 +86,8 @@ def checkpoint_create(
             "same CARTOGRAPH_CHECKPOINT_URL? Their logs say what went wrong"
         )
         raise typer.Exit(FOUND_WRONG)
+    # The worker that wrote the last partition may only be about to say so.
+    complete(place, wanted, whole, now_ms=time.time_ns() // 10**6)
     row = _listed(place, wanted)
     show(
         row,
@@ -143,7 +149,7 @@ def checkpoint_restore(
     wanted = [stage.strip() for stage in stages.split(",") if stage.strip()]
     if unknown := sorted(set(wanted) - set(KEPT_STAGES)):
         raise StateError(f"{unknown[0]} keeps no state: the stages are {', '.join(KEPT_STAGES)}")
-    chosen = _chosen(found, place, checkpoint_id)
+    chosen = _chosen(place, checkpoint_id)
     parts = [each for each in manifests(place, chosen) if each.stage in wanted]
     if not parts:
         raise CheckpointError(f"there is no checkpoint {chosen} at {place.url} with such stages")
@@ -172,12 +178,14 @@ def checkpoint_verify(checkpoint_id: Id, as_json: Annotated[bool, JSON] = False)
     """Read every file of a checkpoint and compare its hash; exit code 1 if one is wrong."""
     found = settings()
     place = place_of(found)
-    chosen = _chosen(found, place, checkpoint_id)
+    chosen = _chosen(place, checkpoint_id)
     parts = manifests(place, chosen)
     if not parts:
         raise CheckpointError(f"there is no checkpoint {chosen} at {place.url}")
     problems = check_files(place, parts)
-    lacking = sorted(expected(KEPT_STAGES, found.partitions) - {part.part for part in parts})
+    said = place.completed(chosen)
+    whole = set() if said and said.parts == len(parts) else expected(KEPT_STAGES, found.partitions)
+    lacking = sorted(whole - {part.part for part in parts})
     value = {
         "checkpoint": chosen,
         "partitions": len(parts),
@@ -233,9 +241,10 @@ async def _send(found: Settings, order: CheckpointOrder) -> None:
         await producer.stop()
 
 
-def _wait(found: Settings, place: Place, wanted: str, wait_s: float) -> list[tuple[str, int]]:
+def _wait(
+    place: Place, wanted: str, whole: set[tuple[str, int]], wait_s: float
+) -> list[tuple[str, int]]:
     """Until all partitions stand at the place; those that are missing when the time is over."""
-    whole = expected(KEPT_STAGES, found.partitions)
     deadline, said = time.monotonic() + wait_s, time.monotonic()
     while True:
         missing = sorted(whole - place.parts(wanted).keys())
@@ -256,12 +265,11 @@ def _failures(found: Settings) -> list[str]:
     ]
 
 
-def _chosen(found: Settings, place: Place, told_id: str) -> str:
+def _chosen(place: Place, told_id: str) -> str:
     if told_id != "latest":
         return check_id(told_id)
-    whole = expected(KEPT_STAGES, found.partitions)
     for each in reversed(place.ids()):
-        if place.parts(each).keys() >= whole:
+        if place.completed(each) is not None:
             return each
     raise CheckpointError(
         f"{place.url} has no complete checkpoint: `cartograph checkpoint list` shows what there is"

@@ -1,5 +1,6 @@
 """`cartograph state show|check|digest|migrate`: what the stores of this machine hold."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from streams import generation_log
 from streams.checks.partition import check_partition
+from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
 from streams.errors import StateError
 from streams.inbox import Inbox
@@ -170,9 +173,13 @@ def state_show(as_json: Annotated[bool, JSON] = False) -> None:
 def state_check(as_json: Annotated[bool, JSON] = False) -> None:
     """Read every row of every store and count anew; exit code 1 if something is wrong.
 
-    Workers may run meanwhile: a store is looked at as it is when it is opened.
+    Workers may run meanwhile: a store is looked at as it is when it is opened. Of a generation
+    Kafka must be there: the windows that it was made with stand in its record.
     """
-    value = checked(settings())
+    found = settings()
+    if found.generation:
+        found = asyncio.run(generation_log.as_run(found.with_(kafka=address_of(found))))
+    value = checked(found)
 
     def text() -> None:
         say(f"{value.facts:,} facts, {value.partitions} partitions, {value.count or 'no'} problems")

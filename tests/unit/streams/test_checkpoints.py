@@ -13,15 +13,13 @@ from hypothesis import strategies as st
 
 from streams import totals
 from streams.checkpoint import keeper as keepers
-from streams.checkpoint import recovery as recoveries
-from streams.checkpoint.copying import GivenUpError, Hashes, save
 from streams.checkpoint.keeper import Keeper
-from streams.checkpoint.manifest import Manifest, new_id
+from streams.checkpoint.manifest import new_id
 from streams.checkpoint.place import Place
-from streams.checkpoint.recovery import Recovery
 from streams.checkpoint.travel import Joined
+from streams.checkpoint.wiring import new_keeper
 from streams.control import CheckpointOrder, Control
-from streams.errors import CheckpointError, DamagedCheckpointError
+from streams.errors import CheckpointError
 from streams.fetch import Span
 from streams.generations import Generations
 from streams.inbox import Inbox
@@ -51,12 +49,14 @@ async def nothing(*args) -> None:
     pass
 
 
-def partition(folder: Path, number: int = 0, stage: str = "products") -> Partition:
+def partition(
+    folder: Path, number: int = 0, stage: str = "products", *, claim: int = 7
+) -> Partition:
     store = RocksStore(folder / stage / str(number), TABLES)
     owner = Owner(
         stage, number, store, Counting, {"claims": 2, "dead-letters": 1}, graph=SETTINGS.graph
     )
-    owner.start(Start(7, None, {}, "boot"))
+    owner.start(Start(claim, None, {}, "boot"))
     return Partition(
         owner,
         store,
@@ -220,6 +220,53 @@ def test_the_last_of_all_stages_completes_it_and_prunes(tmp_path: Path):
     assert place.ids() == [new_id((NOON + 3_600) * 1000)]
 
 
+def test_a_worker_that_is_killed_before_it_said_complete_says_so_after_its_restart(tmp_path: Path):
+    wanted, place = new_id(NOON * 1000), place_in(tmp_path)
+    held = {
+        stage: {number: partition(tmp_path, number, stage) for number in (0, 1)}
+        for stage in ("products", "graph")
+    }
+    turns(keeper(tmp_path, held["products"]), NOON + 500)
+    last = keeper(tmp_path, held["graph"], "graph")
+    last._complete = lambda *_: None  # type: ignore[method-assign]
+    turns(last, NOON + 500)
+    assert place.completed(wanted) is None
+    turns(keeper(tmp_path, held["graph"], "graph"), NOON + 600)
+    said = place.completed(wanted)
+    assert said is not None
+    assert said.parts == 4
+
+
+@pytest.mark.parametrize(("base", "parts"), [("totals", 6), ("events", 8)])
+def test_a_checkpoint_is_complete_with_the_stages_that_its_graph_has(
+    tmp_path: Path, base: str, parts: int
+):
+    chosen = SETTINGS.with_(
+        checkpoint_url=str(tmp_path / "place"),
+        checkpoint_every_s=3_600,
+        generation="try",
+        generation_base=base,
+        data_dir=tmp_path,
+    )
+    place, wanted = Place(chosen.checkpoint_url, "graph.try"), new_id(NOON * 1000)
+    stages = ("shoppers", "queries", "products", "graph")[4 - parts // 2 :]
+    for stage in stages:
+        assert place.completed(wanted) is None
+        held = {number: partition(tmp_path / "s", number, stage) for number in (0, 1)}
+        made = new_keeper(
+            chosen,
+            stage,
+            partitions=lambda held=held: held,  # type: ignore[misc]
+            bundles=tuple,
+            may_write=lambda: True,
+        )
+        assert made is not None
+        turns(made, NOON + 500)
+    said = place.completed(wanted)
+    assert said is not None
+    assert said.parts == parts
+
+
 def test_an_order_is_done_at_once_and_what_is_no_id_is_passed_over(tmp_path: Path):
     made = keeper(tmp_path, {0: partition(tmp_path)}, checkpoint_every_s=0)
     made.order(CheckpointOrder("../../elsewhere"))
@@ -248,104 +295,6 @@ def test_a_place_that_fails_is_told_and_tried_again_later_and_stops_nobody(
     turns(made, later - later % 3_600 + 3_600 + 400)  # 400 s into an hour: behind any jitter
     assert len(place_in(tmp_path).ids()) >= 1
     assert made.status.said == ""
-
-
-def save_one(folder: Path, number: int = 0, *, checkpoint: str = new_id(NOON * 1000)) -> Manifest:
-    one = partition(folder / "source", number)
-    kept = asyncio.run(one.snapshot(folder / f"copy-{number}-{checkpoint}"))
-    assert kept is not None
-    manifest = keeper(folder, {})._manifest(checkpoint, kept)
-    place = place_in(folder)
-    token = f"{number:08x}"
-    copy = folder / f"copy-{number}-{checkpoint}"
-    saved = save(place, copy, manifest, hashes=Hashes(), token=token).manifest
-    one.close()
-    return saved
-
-
-def recovery(folder: Path, *, rebuilds: bool, place=None) -> Recovery:
-    return Recovery(
-        "products",
-        SETTINGS.graph,
-        place=place or (lambda: place_in(folder)),
-        settings={},
-        rebuilds=rebuilds,
-    )
-
-
-def restored(found: Recovery, folder: Path, **more) -> bool:
-    return asyncio.run(found.restore(0, folder, more.pop("wanted", lambda: True), **more))
-
-
-def test_a_checkpoint_of_another_graph_is_passed_over(tmp_path: Path):
-    save_one(tmp_path)
-    found = Recovery(
-        "products", "graph/8", place=lambda: place_in(tmp_path), settings={}, rebuilds=True
-    )
-    assert not restored(found, tmp_path / "0")
-    assert restored(recovery(tmp_path, rebuilds=True), tmp_path / "0")
-
-
-class Flaky(Place):
-    """A place that does not answer the first times."""
-
-    fails = 2
-
-    def ids(self) -> list[str]:
-        Flaky.fails -= 1
-        if Flaky.fails >= 0:
-            raise CheckpointError("no answer")
-        return super().ids()
-
-
-def test_a_place_that_does_not_answer_is_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(recoveries, "_PAUSE_S", 0.0)
-    save_one(tmp_path)
-    Flaky.fails = 2
-    found = recovery(
-        tmp_path, rebuilds=False, place=lambda: Flaky(str(tmp_path / "place"), "graph")
-    )
-    assert restored(found, tmp_path / "0")
-    assert [each.source for each in found.under_way] == ["checkpoint"]
-    found.behind(0, 5)
-    assert found.under_way[0].behind == 5
-    found.behind(0, 0)
-    assert found.under_way == ()
-
-
-@pytest.mark.parametrize("rebuilds", [True, False])
-def test_without_an_answer_only_a_stage_that_can_be_built_again_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rebuilds: bool
-):
-    monkeypatch.setattr(recoveries, "_PAUSE_S", 0.0)
-    Flaky.fails = 100
-    found = recovery(
-        tmp_path, rebuilds=rebuilds, place=lambda: Flaky(str(tmp_path / "place"), "graph")
-    )
-    if rebuilds:
-        assert not restored(found, tmp_path / "0")
-    else:
-        with pytest.raises(CheckpointError, match="no answer"):
-            restored(found, tmp_path / "0")
-    assert found.under_way == ()
-
-
-def test_all_damaged_is_told_at_once_and_a_partition_taken_away_is_left(tmp_path: Path):
-    manifest = save_one(tmp_path)
-    with pytest.raises(GivenUpError):
-        restored(recovery(tmp_path, rebuilds=False), tmp_path / "0", wanted=lambda: False)
-    place_in(tmp_path).remove_file(manifest.files[0].stored)
-    with pytest.raises(DamagedCheckpointError, match="missing"):
-        restored(recovery(tmp_path, rebuilds=False), tmp_path / "0")
-    assert not (tmp_path / "0").exists()
-
-
-def test_a_checkpoint_that_has_read_no_further_is_not_taken(tmp_path: Path):
-    save_one(tmp_path)  # it has read nothing
-    found = recovery(tmp_path, rebuilds=False)
-    assert not restored(found, tmp_path / "0", beyond={"bought": 1})
 
 
 def test_records_of_somebody_else_on_the_control_topic_do_no_harm():

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from streams.errors import StateError
-from streams.owner import Owner, Start, Wiring, without_incarnation
+from streams.owner import KEPT, Owner, Start, Wiring, without_incarnation
 from streams.ports import Answers, Questions, Record
 from streams.wire import Marker, Sent, decode, encode_total
 from topology.store.memory import MemoryStore
@@ -115,6 +115,19 @@ def test_an_empty_store_is_refused_where_a_claim_exists_unless_the_operator_says
     with pytest.raises(StateError, match="CARTOGRAPH_ALLOW_EMPTY_STORE"):
         started(MemoryStore(), 2, 1)
     started(MemoryStore(), 2, 1, allow_empty=True)
+
+
+def test_a_copy_without_its_incarnation_still_knows_that_the_control_topic_was_made_again():
+    """All that it would send under the lower claim passed for older than what was sent before."""
+    store = MemoryStore()
+    started(store, 500)
+    row = without_incarnation(without_incarnation(store.durable["meta"][KEPT]))
+    copy = {**store.durable, "meta": {**store.durable["meta"], KEPT: row}}
+    with pytest.raises(StateError, match="the one before was 500"):
+        started(MemoryStore(copy), 3, 2)
+    restored = started(MemoryStore(copy), 501, 500)
+    assert restored.kept.incarnation == 501
+    assert restored.outbox.must_sweep, "it sends everything again"
 
 
 def test_a_store_of_another_partition_stage_or_graph_is_refused():

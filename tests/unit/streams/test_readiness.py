@@ -2,8 +2,8 @@
 
 from streams.lease import Lease
 from streams.probes import CODES
-from streams.runs import not_ready
-from streams.status import Status, read, write
+from streams.runs import catching_up, not_ready
+from streams.status import Recovering, Status, read, write
 
 
 def lease(good: bool) -> Lease:
@@ -27,6 +27,28 @@ def test_every_reason_is_told_and_none_when_all_is_well():
     assert codes(is_rebalancing=True, held=0) == ["rebalancing", "opening"]
     assert codes(held=0, assigned=0) == [], "more workers than partitions: nothing to do is ready"
     assert "1 of 2" in not_ready(lease(True), is_rebalancing=False, held=1, assigned=2)[0].words
+
+
+def test_partitions_that_are_restored_are_told_with_their_progress():
+    coming = (
+        Recovering(0, "checkpoint", 1_000, 4_000),
+        Recovering(1, "checkpoint", 500, 2_000),
+        Recovering(2, "checkpoint", 9_000, 9_000, behind=12),
+        Recovering(3, "log", behind=3_000),
+    )
+    assert codes(held=2, assigned=4, recovering=coming) == ["opening", "recovering"]
+    said = not_ready(lease(True), is_rebalancing=False, held=2, assigned=4, recovering=coming)
+    assert "2 partitions" in said[1].words
+    assert "1,500 of 6,000 bytes" in said[1].words
+    assert codes(held=4, assigned=4, recovering=coming[2:]) == [], "they are open, and read"
+
+
+def test_open_partitions_that_read_again_are_no_reason_and_are_told():
+    (said,) = catching_up((Recovering(2, "checkpoint", behind=12), Recovering(3, "log", behind=30)))
+    assert said.code in CODES
+    assert "2 partitions" in said.words
+    assert "42 records" in said.words
+    assert catching_up((Recovering(0, "checkpoint", 1_000, 4_000),)) == ()
 
 
 def test_the_status_file_has_the_same_reasons(tmp_path):
