@@ -32,6 +32,7 @@ from streams.status import Status, stage_folder
 from streams.worker import Command, Supervisor, command_of, slots
 from tests.kafka.counts import ROUTE, Books, at_rest, keep_books
 from topology.errors import TopologyError
+from topology.store.layout import OLDEST_LAYOUT
 from topology.store.rocksdb import RocksStore
 
 _BACK_S = 120.0
@@ -276,7 +277,7 @@ def tally_of(folder: Path) -> dict[str, int]:
     """How the records of a partition ended, also while its worker runs; empty: not known yet."""
     if not (folder / "CURRENT").exists():
         return {}
-    with RocksStore(folder, ("meta",), read_only=True) as store:
+    with RocksStore(folder, ("meta",), read_only=True, oldest=OLDEST_LAYOUT) as store:
         kept = kept_of(store)
     return {} if kept is None else kept.tally
 
