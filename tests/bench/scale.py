@@ -224,6 +224,8 @@ def resize(place: Place, arguments: argparse.Namespace) -> list[Row]:
         raise StalledError(f"the digests differ: { {name: e.digest for name, e in ran.items()} }")
     print(f"  one digest: {digests.pop()}", flush=True)
     steady, moved = ran["two"], ran["two, three, two"]
+    if (gone := moved.moved[-1][0]) > seconds:
+        print(f"  events had ended when the third workers had left, at {gone:.0f} s: give more")
     what = f"event to first publish at {rate:,.0f} events/s, 2 -> 3 -> 2 workers"
     figures: list[tuple[str, Callable[[Ran], float]]] = [
         (f"{what}: longest", lambda each: max(wait for _, wait in each.waits)),
