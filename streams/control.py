@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer
@@ -61,10 +61,10 @@ class BackfillOrder(msgspec.Struct, frozen=True):
     """Value of the order to derive again what older bundles said.
 
     Attributes:
-        rate: things a second and worker process, at most; 0: none.
+        rate: things a second and worker process, at most, 0..1,000,000; 0: none.
     """
 
-    rate: float
+    rate: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 class CheckpointOrder(msgspec.Struct, frozen=True):
@@ -215,6 +215,8 @@ class Control:
                 await self._read(told=True)
         except KafkaError as error:
             self.on_failure(BrokerError(f"{self._tp.topic} cannot be followed ({error})"))
+        except Exception as error:  # noqa: BLE001 - who hears of no later claims may not go on
+            self.on_failure(error)
 
     async def _read(self, *, told: bool) -> None:
         for records in (await self._consumer.getmany(timeout_ms=1_000)).values():

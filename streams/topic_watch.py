@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from streams import connection
 from streams.broker import admin
-from streams.errors import BrokerError, TopicError
+from streams.errors import BrokerError, SettingsError, TopicError
 from streams.settings import Settings
 from streams.topics import recreated
 
@@ -25,13 +25,15 @@ async def watch_topics(settings: Settings, known: Mapping[str, str]) -> None:
     Raises:
         TopicError: one was deleted and made again.
     """
+    # Once: certificate files that are being renewed may not fit each other for a moment.
+    options = connection.options(settings)
     while known:
         await asyncio.sleep(_EVERY_S)
         try:
-            found = await admin.describe(
-                settings.kafka, known, options=connection.options(settings)
-            )
-        except BrokerError:
-            continue  # who reads and writes will notice too
+            found = await admin.describe(settings.kafka, known, options=options)
+        except (BrokerError, SettingsError):
+            # Who reads and writes will notice too, if it is so: a password that was changed, or a
+            # certificate that has expired, does not end the connections that there are.
+            continue
         if again := recreated(known, found):
             raise TopicError("; ".join(f"{each.topic} {each.words}" for each in again))

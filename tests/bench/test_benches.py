@@ -8,9 +8,12 @@ from streams.events import Event
 from streams.messages import BOUGHT, CLICKED, WITH
 from streams.windows import WindowSettings, standing
 from tests.bench import ingest
-from tests.bench.generate import MIXES, events, made_up_shop, native, visitors
+from tests.bench.flow import Event as ShopEvent
+from tests.bench.flow import SampleShop
+from tests.bench.generate import MIXES, Feed, events, made_up_shop, native, visitors
 from tests.bench.peers.environment import has_bytewax, select
 from tests.bench.report import row
+from tests.bench.scale import Ran, sent_of
 
 LOCK = """\
 alpha==1.0 \\
@@ -80,3 +83,21 @@ def test_a_figure_with_a_peer_is_judged_by_the_ratio():
     assert (fast.value, fast.peer_value, fast.met) == (300, 101, False)
     assert row("y", [1.5], "s", at_most=2.0).met
     assert row("z", [1.5], "s").met is None
+
+
+def test_no_tracer_is_as_late_as_an_event_of_the_shop_at_times_is():
+    times = [1_000, 9_000_000, 2_000, 9_100_000, 3_000, 4_000, 5_000, 5_500, 6_000, 7_000]
+    shop = SampleShop(
+        [], [ShopEvent(at, Feed(b"s", b"%d" % at)) for at in times], [("A0", "B0"), ("A1", "B1")]
+    )
+    paced = sent_of(shop, rate=20.0, seconds=1.0).paced
+    ends = {name: feed[-1].value for feed, name in paced if name is not None}
+    assert [len(feed) for feed, name in paced if name is None] == [2, 2, 2]
+    assert b'"timestamp": 9000001' in ends["A0"]
+    assert b'"timestamp": 9100001' in ends["A1"]
+
+
+def test_the_longest_silence_is_between_arrivals_whatever_was_sent_first():
+    waits = [(0.0, 1.0), (1.0, 6.0), (2.0, 1.5), (6.5, 1.0)]
+    assert Ran(waits, [], "", 0).longest_silence == 3.5
+    assert Ran([(2.0, 4.0)], [], "", 0).longest_silence == 4.0

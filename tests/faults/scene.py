@@ -31,12 +31,14 @@ from streams.settings import STAGES, Settings
 from streams.status import Status, stage_folder
 from streams.worker import Command, Supervisor, command_of, slots
 from tests.kafka.counts import ROUTE, Books, at_rest, keep_books
-from topology.errors import TopologyError
+from topology.errors import StoreError, TopologyError
+from topology.store.layout import OLDEST_LAYOUT
 from topology.store.rocksdb import RocksStore
 
 _BACK_S = 120.0
 _POLL_S = 0.05
 _CHUNK = 100
+_TRIES = 5
 
 
 @dataclass
@@ -273,10 +275,21 @@ async def _ended(scene: Scene, books: Books, seconds: float) -> Ended:
 
 
 def tally_of(folder: Path) -> dict[str, int]:
-    """How the records of a partition ended, also while its worker runs; empty: not known yet."""
+    """How the records of a partition ended, also while its worker runs; empty: not known yet.
+
+    One that is compacted while it is opened is opened again.
+    """
     if not (folder / "CURRENT").exists():
         return {}
-    with RocksStore(folder, ("meta",), read_only=True) as store:
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(StoreError):
+            return _tally_now(folder)
+        time.sleep(_POLL_S)
+    return _tally_now(folder)
+
+
+def _tally_now(folder: Path) -> dict[str, int]:
+    with RocksStore(folder, ("meta",), read_only=True, oldest=OLDEST_LAYOUT) as store:
         kept = kept_of(store)
     return {} if kept is None else kept.tally
 

@@ -99,6 +99,11 @@ def _zombie(soak: Soak, stage: str) -> Ended:
     return soak.run("zombie-sending", fault, workers=2, command=stopping_worker.command)
 
 
+def _upgrade(soak: Soak) -> Ended:
+    rolling = upgrade.Rolling(soak.args.before, soak.folder / "before")
+    return soak.run("upgrade", rolling.fault, command=rolling.command)
+
+
 FAULTS: dict[str, Callable[[Soak], Ended]] = {
     "kill-worker": lambda s: s.run("kill-worker", kills.workers_killed(s.args.kills)),
     "kill-broker": lambda s: _broker(s, "kill-broker", s.args.kills),
@@ -113,9 +118,7 @@ FAULTS: dict[str, Callable[[Soak], Ended]] = {
     ),
     "slow-model": _slow,
     "clock-jumps": _clock,
-    "upgrade": lambda s: s.run(
-        "upgrade", upgrade.rolling(s.args.before, s.folder / "before"), command=upgrade.command
-    ),
+    "upgrade": _upgrade,
 }
 
 

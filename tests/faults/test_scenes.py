@@ -89,10 +89,9 @@ def test_a_bad_stream_and_a_slow_model_whose_lag_is_told_truly(
 @pytest.mark.kafka
 def test_workers_of_the_commit_before_are_replaced_one_by_one(theatre: Theatre, tmp_path: Path):
     try:
-        upgrade.older("HEAD~1", tmp_path / "look")
+        rolling = upgrade.Rolling("HEAD~1", tmp_path)
     except upgrade.NoHistoryError as error:
         pytest.skip(f"no older commit here: {error}")
-    fault = upgrade.rolling("HEAD~1", tmp_path / "before")
-    found = theatre.run("upgrade", fault, command=upgrade.command)
+    found = theatre.run("upgrade", rolling.fault, command=rolling.command)
     is_same(found, theatre.clean)
     assert found.told["replaced"] == 5
