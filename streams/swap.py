@@ -25,14 +25,12 @@ from streams.generations import (
 )
 from streams.replay_watch import stage_inputs
 from streams.settings import Settings
-from streams.topics import SHARED
+from streams.topic_plan import REMAIN
 
 BEHIND = 1_000
 """Records of one input that a generation may be behind and still be swapped in: seconds of work."""
 
 _STOP_S = 60.0
-_REMAIN = SHARED | {"control", "dead-letters"}
-"""Topics of the first generation that stay when its stages are dropped."""
 Say = Callable[[str], None]
 
 
@@ -125,7 +123,7 @@ async def _remove(own: Settings, generation: Generation) -> None:
     gone_s = _STOP_S + own.session_timeout_ms / 1000
     groups = [own.group(stage) for stage in generation.stages]
     await removal.delete_groups(own.kafka, groups, patience_s=gone_s, options=options)
-    remain = _REMAIN if generation.name == LIVE else frozenset()
+    remain = REMAIN if generation.name == LIVE else frozenset()
     names = [own.topic(name) for name in own.names.owned() if name not in remain]
     async with _stopped(own, generation):
         await removal.delete_topics(own.kafka, names, options=options)

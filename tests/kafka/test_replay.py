@@ -235,6 +235,8 @@ def test_the_first_ones_stages_can_be_dropped_while_route_and_the_events_go_on(l
     assert not stage_folder(live, "graph").exists()
     left = asyncio.run(admin.describe(live.kafka, [live.topic(topic.name) for topic in TOPICS]))
     assert left.keys() == {live.topic(name) for name in (*SHARED, "control", "dead-letters")}
+    assert told(live, "topics", "apply")["created"] == [], "what was dropped stays away"
+    assert {each["topic"] for each in told(live, "topics", "show")} == left.keys()
     assert "dropped is generation 'live'" in call(live, "graph", "swap", "live", code=2)
 
     before = _used(heir)
