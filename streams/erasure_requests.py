@@ -49,6 +49,14 @@ def by_token(said: Iterable[Erasure | Done]) -> Answers:
     return found
 
 
+def unanswered(said: Iterable[Erasure | Done], generation: str) -> int:
+    """How many of the erasures that stand a graph ("": the first) has not obeyed."""
+    told = list(said)
+    done = by_token(told)
+    asked = (each for each in told if isinstance(each, Erasure))
+    return sum(generation not in done.get(each.token, {}) for each in asked)
+
+
 async def answers(
     settings: Settings, erasures: Sequence[Erasure], generations: Iterable[str], wait_s: float
 ) -> Answers:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from streams import connection, generation_log, lag
+from streams import connection, erasure_requests, generation_log, lag
 from streams.broker import removal
 from streams.errors import StateError
 from streams.fleet import folders_of, held, lock_file
@@ -66,6 +66,10 @@ async def _unready(settings: Settings, generation: Generation) -> str:
         return f"it ends where --to {generation.asked[1]} says, and would never learn more"
     inputs = stage_inputs(settings, generation)
     own = settings_of(settings, generation)
+    if "shoppers" in inputs:
+        said = await erasure_requests.all_of(own)
+        if waiting := erasure_requests.unanswered(said, own.generation):
+            return f"{waiting:,} erasures are not obeyed in it: {again} --follow` obeys them"
     behind = {each.topic: each.behind for each in await lag.lags(own, inputs)}
     if worst := {topic: count for topic, count in behind.items() if count > BEHIND}:
         words = ", ".join(f"{count:,} records of {topic}" for topic, count in worst.items())

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from streams.answers import no_models
-from streams.erasure_requests import by_token
+from streams.erasure_requests import by_token, unanswered
 from streams.erasures import (
     Done,
     Erasure,
@@ -96,6 +96,13 @@ def test_the_answers_of_two_graphs_do_not_push_each_other_out_of_the_topic():
     assert read_record(9, *done_record(beside)) == beside
     found = by_token([first, new_erasure("ann", NOON), beside])
     assert found == {"t": {"": first, "g1": beside}}
+
+
+def test_what_a_graph_has_not_obeyed_is_counted_for_itself():
+    said = [erasure(NOON, offset=1), Done("t1", 1, 3, 1, 2, 4), erasure(NOON, "bob", 2)]
+    said += [Done("t2", 2, 3, 0, 0, 0, "g1")]
+    assert [unanswered(said, name) for name in ("", "g1", "g2")] == [1, 1, 2]
+    assert unanswered([Done("t9", 9, 3, 1, 2, 4)], "g1") == 0, "its erasure was compacted away"
 
 
 def test_a_graph_beside_the_first_answers_in_its_own_name():
