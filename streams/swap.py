@@ -25,7 +25,7 @@ from streams.generations import (
 )
 from streams.replay_watch import stage_inputs
 from streams.settings import Settings
-from streams.topic_plan import REMAIN
+from streams.topics import REMAIN
 
 BEHIND = 1_000
 """Records of one input that a generation may be behind and still be swapped in: seconds of work."""

@@ -4,10 +4,7 @@ from streams import generation_log
 from streams.errors import TopicError
 from streams.generations import LIVE, settings_of
 from streams.settings import Settings
-from streams.topics import SHARED, TopicSpec, plan
-
-REMAIN = SHARED | {"control", "dead-letters"}
-"""Topics of the first generation that stay when its stages are dropped."""
+from streams.topics import REMAIN, TopicSpec, plan
 
 
 async def planned(settings: Settings) -> tuple[TopicSpec, ...]:
