@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from streams.connection import options
 from streams.control import TOPIC
 from streams.errors import BrokerError
-from streams.generations import Generations
+from streams.generations import Generations, settings_of
 from streams.graph_topics import check_topics
 from streams.producer import Producer
 from streams.settings import Settings
@@ -37,6 +37,19 @@ async def read(settings: Settings) -> Generations:
     """
     async with _reading(settings) as reader:
         return reader.found
+
+
+async def named(settings: Settings) -> Settings:
+    """The settings that the generation which they name runs with; without one the same.
+
+    Raises:
+        BrokerError: the broker does not answer.
+        StateError: there is no such generation.
+    """
+    if not settings.generation:
+        return settings
+    found = await read(settings)
+    return settings_of(of_base(settings), found.find(settings.generation))
 
 
 async def write(settings: Settings, record: tuple[bytes, bytes]) -> None:

@@ -25,6 +25,13 @@ from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT
 KEPT_STAGES: Final = tuple(stage for stage in STAGES if stage != "route")
 """Stages that keep state; ROUTE has none."""
 
+
+def kept_stages(settings: Settings) -> tuple[str, ...]:
+    """Those that a graph has: one that is built from another's totals has no SHOPPERS."""
+    without = {"shoppers"} if settings.generation_base == "totals" else set()
+    return tuple(stage for stage in KEPT_STAGES if stage not in without)
+
+
 COMPLETE: Final = "complete.json"
 _ID = re.compile(r"\d{8}T\d{6}Z(-[0-9a-f]{6})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from streams.checkpoint.keeper import Keeper
-from streams.checkpoint.manifest import KEPT_STAGES, result_settings
+from streams.checkpoint.manifest import kept_stages, result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.recovery import Recovery
 from streams.errors import CheckpointError
@@ -38,7 +38,7 @@ def new_keeper(
     return Keeper(
         settings,
         stage,
-        stages=KEPT_STAGES,
+        stages=kept_stages(settings),
         folder=stage_folder(settings, stage),
         partitions=partitions,
         bundles=bundles,

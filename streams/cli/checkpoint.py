@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import connection, status
+from streams import connection, generation_log, status
 from streams.checkpoint.copying import GRACE_MS
 from streams.checkpoint.manifest import (
     KEPT_STAGES,
@@ -17,6 +17,7 @@ from streams.checkpoint.manifest import (
     changed_settings,
     check_id,
     expected,
+    kept_stages,
     new_id,
     result_settings,
 )
@@ -69,7 +70,7 @@ def checkpoint_create(
     """
     found = settings()
     place = place_of(found)
-    found = found.with_(kafka=address_of(found))
+    found = asyncio.run(generation_log.named(found.with_(kafka=address_of(found))))
     wanted = new_id(time.time_ns() // 10**6, secrets.token_hex(3))
     asyncio.run(_send(found, CheckpointOrder(wanted)))
     missing = _wait(found, place, wanted, wait)
@@ -177,7 +178,7 @@ def checkpoint_verify(checkpoint_id: Id, as_json: Annotated[bool, JSON] = False)
     if not parts:
         raise CheckpointError(f"there is no checkpoint {chosen} at {place.url}")
     problems = check_files(place, parts)
-    lacking = sorted(expected(KEPT_STAGES, found.partitions) - {part.part for part in parts})
+    lacking = sorted(expected(kept_stages(found), found.partitions) - {part.part for part in parts})
     value = {
         "checkpoint": chosen,
         "partitions": len(parts),
@@ -235,7 +236,7 @@ async def _send(found: Settings, order: CheckpointOrder) -> None:
 
 def _wait(found: Settings, place: Place, wanted: str, wait_s: float) -> list[tuple[str, int]]:
     """Until all partitions stand at the place; those that are missing when the time is over."""
-    whole = expected(KEPT_STAGES, found.partitions)
+    whole = expected(kept_stages(found), found.partitions)
     deadline, said = time.monotonic() + wait_s, time.monotonic()
     while True:
         missing = sorted(whole - place.parts(wanted).keys())
@@ -259,7 +260,7 @@ def _failures(found: Settings) -> list[str]:
 def _chosen(found: Settings, place: Place, told_id: str) -> str:
     if told_id != "latest":
         return check_id(told_id)
-    whole = expected(KEPT_STAGES, found.partitions)
+    whole = expected(kept_stages(found), found.partitions)
     for each in reversed(place.ids()):
         if place.parts(each).keys() >= whole:
             return each

@@ -1,5 +1,6 @@
 """`cartograph state show|check|digest|migrate`: what the stores of this machine hold."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from streams import generation_log
 from streams.checks.partition import check_partition
+from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
 from streams.errors import StateError
 from streams.inbox import Inbox
@@ -172,7 +175,10 @@ def state_check(as_json: Annotated[bool, JSON] = False) -> None:
 
     Workers may run meanwhile: a store is looked at as it is when it is opened.
     """
-    value = checked(settings())
+    found = settings()
+    if found.generation:  # its windows may be others
+        found = asyncio.run(generation_log.named(found.with_(kafka=address_of(found))))
+    value = checked(found)
 
     def text() -> None:
         say(f"{value.facts:,} facts, {value.partitions} partitions, {value.count or 'no'} problems")

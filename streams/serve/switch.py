@@ -262,8 +262,7 @@ def serving_settings(settings: Settings) -> Settings:
         BrokerError, TopicError: the control topic cannot be read.
     """
     if settings.generation:
-        found = asyncio.run(generation_log.read(settings))
-        return settings_of(generation_log.of_base(settings), found.find(settings.generation))
+        return asyncio.run(generation_log.named(settings))
     found = asyncio.run(generation_log.read(settings))
     if found.serving.name == LIVE:
         return settings

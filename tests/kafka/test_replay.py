@@ -171,6 +171,9 @@ def test_totals_alone_make_the_same_graph(live: Settings):
     assert found["replayed"]["generation"] == "g1"
     assert found["digest"]["digest"] == digested(live).digest
     assert not (folder_of(live, "g1") / "shoppers").exists()
+    named = live.with_(generation="g1")  # what its record says besides, commands read there
+    assert told(named, "state", "check")["count"] == 0
+    assert {each["topic"] for each in told(named, "topics", "tidy")} >= {"searched", "claims"}
     said = call(live, "replay", "--base", "totals", "--set", "session_gap_ms=5000", code=2)
     assert "--base events" in said
 
