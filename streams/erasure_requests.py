@@ -1,7 +1,7 @@
 """Asks for shoppers to be forgotten, and hears what became of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -36,27 +36,54 @@ async def ask(settings: Settings, erasures: Sequence[Erasure]) -> list[Erasure]:
     ]
 
 
+Answers = Mapping[str, Mapping[str, Done]]
+"""Token -> generation ("": the first) -> what became of the erasure in that graph."""
+
+
+def by_token(said: Iterable[Erasure | Done]) -> Answers:
+    """The answers among what the topic says."""
+    found: dict[str, dict[str, Done]] = {}
+    for each in said:
+        if isinstance(each, Done):
+            found.setdefault(each.token, {})[each.generation] = each
+    return found
+
+
+def unanswered(said: Iterable[Erasure | Done], generation: str) -> int:
+    """How many of the erasures that stand a graph ("": the first) has not obeyed."""
+    told = list(said)
+    done = by_token(told)
+    asked = (each for each in told if isinstance(each, Erasure))
+    return sum(generation not in done.get(each.token, {}) for each in asked)
+
+
 async def answers(
-    settings: Settings, erasures: Sequence[Erasure], wait_s: float
-) -> dict[str, Done]:
-    """Token -> answer of those that are answered within the time.
+    settings: Settings, erasures: Sequence[Erasure], generations: Iterable[str], wait_s: float
+) -> Answers:
+    """What is answered until all these graphs have answered all, or the time is over.
+
+    Args:
+        settings: of the graph, with the address of Kafka.
+        erasures: with their offsets, at least one.
+        generations: that are to answer; "": the first.
+        wait_s: at most, in seconds of wall time.
 
     Raises:
         BrokerError: the topic cannot be read.
     """
-    waiting = {each.token for each in erasures}
-    found: dict[str, Done] = {}
+    waiting = {(each.token, name) for each in erasures for name in generations}
+    found: list[Done] = []
     async with _reading(settings) as (consumer, tp):
         consumer.seek(tp, min(each.offset for each in erasures))
         try:
             async with asyncio.timeout(wait_s):
-                while waiting - found.keys():
-                    for said in await _turn(consumer):
-                        if isinstance(said, Done) and said.token in waiting:
-                            found[said.token] = said
+                while waiting:
+                    told = [each for each in await _turn(consumer) if isinstance(each, Done)]
+                    waiting -= {(each.token, each.generation) for each in told}
+                    found += told
         except TimeoutError:
             pass  # what was not answered is missing in `found`
-    return found
+    return by_token(found)
 
 
 async def all_of(settings: Settings) -> list[Erasure | Done]:

@@ -3,6 +3,8 @@
 An erasure has the key `<pseudonym>/<until_ms>`: a second one of the same shopper does not push the
 first out of the compacted topic. The owner of the shopper answers under `done/<token>`; an answer
 names nobody, and without the erasure, which has the token too, it cannot be linked to anybody.
+Every graph beside the first that keeps shoppers (`generations.py`) answers for itself, under
+`done/<token>/<generation>`: that one of them has obeyed says nothing of another.
 """
 
 import secrets
@@ -38,6 +40,7 @@ class Done(msgspec.Struct, frozen=True):
         sessions: that were open, or stood in the ledger with what was bought in them.
         ledger_rows: weeks of the shopper's ledger that were changed or removed.
         totals: that became smaller by one.
+        generation: of which graph the owner answers; "": the first.
     """
 
     token: str
@@ -46,6 +49,7 @@ class Done(msgspec.Struct, frozen=True):
     sessions: int
     ledger_rows: int
     totals: int
+    generation: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -65,7 +69,8 @@ def erasure_record(erasure: Erasure) -> tuple[bytes, bytes]:
 
 def done_record(done: Done) -> tuple[bytes, bytes]:
     """Key and value of an answer."""
-    return _DONE + done.token.encode(), _encode(done)
+    name = f"{done.token}/{done.generation}" if done.generation else done.token
+    return _DONE + name.encode(), _encode(done)
 
 
 def read_record(offset: int, key: bytes | None, value: bytes | None) -> Erasure | Done | None:

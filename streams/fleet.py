@@ -18,7 +18,7 @@ from streams.generations import LIVE, Generation, Generations, settings_of
 from streams.settings import STAGES, Settings
 from streams.status import run_folder
 from streams.worker import Command, Supervisor, command_of, slots
-from streams.worker_process import OK
+from streams.worker_process import BROKE, OK
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Fleet:
             unit.stop(for_good=True)
             await unit.task
             del self._units[name]
-            self._forget(found, name)
+        await self._forget(found)
         for name, (settings, stages) in wanted.items():
             if name not in self._units:
                 log.info("running %s of %s", ", ".join(stages), settings.names.own)
@@ -175,15 +175,17 @@ class Fleet:
         self._code = self._code or code
         self._stopping.set()
 
-    def _forget(self, found: Generations, name: str) -> None:
-        """Remove what this machine keeps of a generation that is dropped."""
-        generation = found.get(name)
-        if generation is None or generation.usable:
-            return
-        settings = settings_of(generation_log.of_base(self._settings), generation)
-        for folder in folders_of(settings, generation):
-            shutil.rmtree(folder, ignore_errors=True)
-        log.info("%s is dropped: its folders are removed", settings.names.own)
+    async def _forget(self, found: Generations) -> None:
+        """Remove what this machine keeps of generations that are dropped, whoever ran them."""
+        base = generation_log.of_base(self._settings)
+        for generation in (found.live, *found.all):
+            if generation.state != "dropped" or generation.name in self._units:
+                continue
+            settings = settings_of(base, generation)
+            for folder in folders_of(settings, generation):
+                if folder.is_dir():
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                    log.info("%s is dropped: %s is removed", settings.names.own, folder)
 
 
 _FIRST = (ROUTE, LIVE)
@@ -204,11 +206,14 @@ class _Unit:
         self._supervisor.stop(for_good=for_good)
 
     async def _run(self) -> None:
-        async with held(self._lock, self._stopping) as has_it:
-            if has_it and not self._stopping.is_set():
-                code = await self._supervisor.run()
-                if not self._stopping.is_set():
-                    self._tell(code)
+        code = BROKE
+        try:
+            async with held(self._lock, self._stopping) as has_it:
+                if has_it and not self._stopping.is_set():
+                    code = await self._supervisor.run()
+        finally:
+            if not self._stopping.is_set():
+                self._tell(code)
 
 
 @contextlib.asynccontextmanager

@@ -195,6 +195,11 @@ class Generations:
             raise StateError(f"{what} {name!r}: `cartograph graph list` has {known}")
         return found
 
+    def with_stage(self, stage: str) -> tuple[Generation, ...]:
+        """Those that are not dropped, nor about to be, and have this stage."""
+        every = (self.live, *self.all)
+        return tuple(each for each in every if each.usable and stage in each.stages)
+
     def check_name(self, name: str) -> None:
         """Refuse what is no name of a generation beside the first.
 

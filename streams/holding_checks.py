@@ -35,7 +35,7 @@ def begin_within_log(owner: Owner, logical: str, bounds: tuple[int, int], start:
     Args:
         owner: of a partition, before it reads.
         logical: the input topic.
-        bounds: first offset and end of the log.
+        bounds: first offset of the log, and its end, or an earlier one up to which it is read.
         start: where it was to begin, if it has not read anything.
 
     Raises:
@@ -44,7 +44,8 @@ def begin_within_log(owner: Owner, logical: str, bounds: tuple[int, int], start:
     first, end = bounds
     where = f"{owner.name}/{owner.partition}"
     at = owner.next_offset(logical)
-    if at is not None and at > end:
+    # Of a stretch that ends, the log may be deleted beyond the end: reading stands at `first` then.
+    if at is not None and at > max(first, end):
         raise TopicError(
             f"{where}: the store has read {logical} up to {at}, but the topic ends at {end}: it "
             f"was deleted and made again, or lost its end. Move the store away and {START_EMPTY}; "
@@ -52,14 +53,10 @@ def begin_within_log(owner: Owner, logical: str, bounds: tuple[int, int], start:
         )
     wanted = start if at is None else at
     # Who begins at the beginning has lost nothing, wherever that is by now.
-    if wanted < first and (at is not None or start):
-        metrics.LOST.labels(owner.name, logical).inc(first - wanted)
-        log.error(
-            "%s: %d records of %s were deleted before they were read",
-            where,
-            first - wanted,
-            logical,
-        )
+    lost = min(first, end) - wanted
+    if lost > 0 and (at is not None or start):
+        metrics.LOST.labels(owner.name, logical).inc(lost)
+        log.error("%s: %d records of %s were deleted before they were read", where, lost, logical)
     if at is None or at < first:
         empty: Sequence[object] = ()
         owner.read(logical, empty, max(first, wanted))  # type: ignore[arg-type]

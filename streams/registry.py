@@ -72,7 +72,7 @@ def ontology(settings: Settings) -> Ontology:
 
 def _shoppers(settings: Settings, bundles: Bundles) -> Build:
     del bundles
-    return shoppers.build_shoppers(window_settings(settings))
+    return shoppers.build_shoppers(window_settings(settings), settings.generation)
 
 
 def _queries(settings: Settings, bundles: Bundles) -> Build:

@@ -66,9 +66,11 @@ _SWEEP = 1_000
 _NEVER = -(1 << 62)
 
 
-def build_shoppers(settings: WindowSettings) -> Callable[[Wiring], "Shoppers"]:
-    """What makes the stage of a partition from its wiring."""
-    return partial(Shoppers, settings=settings)
+def build_shoppers(
+    settings: WindowSettings, generation: str = ""
+) -> Callable[[Wiring], "Shoppers"]:
+    """What makes the stage of a partition of a graph from its wiring."""
+    return partial(Shoppers, settings=settings, generation=generation)
 
 
 class Shoppers:
@@ -78,7 +80,8 @@ class Shoppers:
     Between flushes the cache may outgrow `cache_shoppers` by the shoppers of one batch.
     """
 
-    def __init__(self, wiring: Wiring, settings: WindowSettings) -> None:
+    def __init__(self, wiring: Wiring, settings: WindowSettings, generation: str = "") -> None:
+        self._generation = generation
         self._state, self._tally, self._reject = wiring.state, wiring.tally, wiring.reject
         self._outbox, self._settings = wiring.outbox, settings
         self._counted = Counted(wiring.state, "windows", self._of_old)
@@ -113,7 +116,8 @@ class Shoppers:
             if each.offset > self._answered:
                 self._answered = each.offset
                 self._state.put("meta", _ANSWERED, b"%d" % each.offset)
-                done = Done(each.token, each.offset, self._outbox.sender, *taken)
+                sender = self._outbox.sender
+                done = Done(each.token, each.offset, sender, *taken, self._generation)
                 self._outbox.note(ERASURES, *done_record(done))
 
     def apply(self, topic: str, partition: int, records: Sequence[Record]) -> None:

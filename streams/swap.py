@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from streams import connection, generation_log, lag
+from streams import connection, erasure_requests, generation_log, lag
 from streams.broker import removal
 from streams.errors import StateError
 from streams.fleet import folders_of, held, lock_file
@@ -25,14 +25,12 @@ from streams.generations import (
 )
 from streams.replay_watch import stage_inputs
 from streams.settings import Settings
-from streams.topics import SHARED
+from streams.topics import REMAIN
 
 BEHIND = 1_000
 """Records of one input that a generation may be behind and still be swapped in: seconds of work."""
 
 _STOP_S = 60.0
-_REMAIN = SHARED | {"control", "dead-letters"}
-"""Topics of the first generation that stay when its stages are dropped."""
 Say = Callable[[str], None]
 
 
@@ -68,6 +66,10 @@ async def _unready(settings: Settings, generation: Generation) -> str:
         return f"it ends where --to {generation.asked[1]} says, and would never learn more"
     inputs = stage_inputs(settings, generation)
     own = settings_of(settings, generation)
+    if "shoppers" in inputs:
+        said = await erasure_requests.all_of(own)
+        if waiting := erasure_requests.unanswered(said, own.generation):
+            return f"{waiting:,} erasures are not obeyed in it: {again} --follow` obeys them"
     behind = {each.topic: each.behind for each in await lag.lags(own, inputs)}
     if worst := {topic: count for topic, count in behind.items() if count > BEHIND}:
         words = ", ".join(f"{count:,} records of {topic}" for topic, count in worst.items())
@@ -125,7 +127,7 @@ async def _remove(own: Settings, generation: Generation) -> None:
     gone_s = _STOP_S + own.session_timeout_ms / 1000
     groups = [own.group(stage) for stage in generation.stages]
     await removal.delete_groups(own.kafka, groups, patience_s=gone_s, options=options)
-    remain = _REMAIN if generation.name == LIVE else frozenset()
+    remain = REMAIN if generation.name == LIVE else frozenset()
     names = [own.topic(name) for name in own.names.owned() if name not in remain]
     async with _stopped(own, generation):
         await removal.delete_topics(own.kafka, names, options=options)

@@ -75,6 +75,9 @@ TOPICS: tuple[Topic, ...] = (
 SHARED = frozenset(("events", "catalog", "verdicts", "erasures"))
 """Topics that every generation of a graph reads and none but ROUTE and people write."""
 
+REMAIN = SHARED | {"control", "dead-letters"}
+"""Topics of the first generation that stay when its stages are dropped."""
+
 TOTALS = frozenset(("searched", "bought"))
 """Topics of the base that a generation built from totals reads besides."""
 

@@ -78,6 +78,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._asks_with = signal.SIGTERM
         self._processes: dict[Slot, asyncio.subprocess.Process] = {}
+        self._pids: dict[Slot, int] = {}
         self._code = OK
         self._saw_kafka = False
         self.restarts: dict[Slot, int] = dict.fromkeys(wanted, 0)
@@ -98,9 +99,16 @@ class Supervisor:
             process.send_signal(self._asks_with)
 
     def status(self) -> list[Status]:
-        """What the workers say of themselves."""
-        found = [self._told(slot) for slot in self._wanted]
-        return [told for told in found if told is not None]
+        """What the workers say of themselves.
+
+        One that has said nothing since it was started is not ready, whatever an earlier one said.
+        """
+        found = [(slot, self._told(slot)) for slot in self._wanted]
+        return [
+            told if told.pid == self._pids.get(slot) else _silent(told)
+            for slot, told in found
+            if told is not None
+        ]
 
     async def run(self) -> int:
         """Keep the workers running until `stop`, or until one cannot run; the exit code."""
@@ -116,7 +124,7 @@ class Supervisor:
             code, pid = await self._once(slot, place)
             told = self._told(slot)
             # Where one was ready the address is right: a Kafka that is away comes back.
-            self._saw_kafka = self._saw_kafka or any(each.ready_at for each in self.status())
+            self._saw_kafka = self._saw_kafka or self._has_been_ready()
             if self._stopping.is_set():
                 return
             if code == SET_UP_WRONG or (code == KAFKA_AWAY and not self._saw_kafka):
@@ -145,7 +153,7 @@ class Supervisor:
             preexec_fn=machine.die_with_parent(),
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them
         )
-        self._processes[slot] = process
+        self._processes[slot], self._pids[slot] = process, process.pid
         try:
             if self._stopping.is_set():
                 self._ask(process)  # it was being started when we were asked to stop
@@ -173,5 +181,14 @@ class Supervisor:
         port = self._settings.metrics_port
         return self._settings.with_(metrics_port=port + place if port else 0)
 
+    def _has_been_ready(self) -> bool:
+        found = [self._told(slot) for slot in self._wanted]
+        return any(told is not None and told.ready_at for told in found)
+
     def _told(self, slot: Slot) -> Status | None:
         return status.read(status.status_file(self._settings, slot.stage, slot.number))
+
+
+def _silent(told: Status) -> Status:
+    """Of a worker whose file another process wrote last."""
+    return Status(stage=told.stage, slot=told.slot, pid=told.pid)

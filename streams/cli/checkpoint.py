@@ -71,10 +71,9 @@ def checkpoint_create(
     """
     found = settings()
     place = place_of(found)
-    found = found.with_(kafka=address_of(found))
+    found = asyncio.run(generation_log.as_run(found.with_(kafka=address_of(found))))
     wanted = new_id(time.time_ns() // 10**6, secrets.token_hex(3))
-    base = asyncio.run(generation_log.as_run(found)).generation_base
-    whole = expected(stages_of_base(base), found.partitions)
+    whole = expected(stages_of_base(found.generation_base), found.partitions)
     asyncio.run(_send(found, CheckpointOrder(wanted)))
     missing = _wait(place, wanted, whole, wait)
     if missing:

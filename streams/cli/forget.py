@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +11,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import erasure_requests
+from streams import erasure_requests, generation_log
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
+from streams.erasure_requests import by_token
 from streams.erasures import Done, Erasure, new_erasure
 from streams.errors import SettingsError, StateError
+from streams.generations import LIVE
 from streams.privacy import RECEIPT, SHOPPER, Pseudonyms, shopper_id
 from streams.settings import Settings
 
@@ -30,9 +32,10 @@ class Receipt(msgspec.Struct, frozen=True):
         shopper: keyed hash of the raw id, in a role of its own: it stands nowhere else.
         token: names the request; offset: of its record on the topic of erasures.
         asked_at, until: UTC; visits that began by `until`, in event time, are forgotten.
-        obeyed: the owner has answered that it is committed.
+        obeyed: the owners in all graphs that keep shoppers have answered that it is committed.
         partition: of SHOPPERS, which answered; -1: none yet.
-        sessions, ledger_rows, totals: what was taken back.
+        sessions, ledger_rows, totals: what was taken back, in all graphs together.
+        generations: the graphs whose owners have answered.
     """
 
     shopper: str
@@ -45,15 +48,21 @@ class Receipt(msgspec.Struct, frozen=True):
     sessions: int = 0
     ledger_rows: int = 0
     totals: int = 0
+    generations: tuple[str, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An erasure of a shopper that stands on the topic, and whether a receipt here goes with it."""
+    """An erasure of a shopper that stands on the topic, and whether a receipt here goes with it.
+
+    Attributes:
+        missing: graphs that keep shoppers and have not obeyed.
+    """
 
     until: str
     offset: int
     obeyed: bool
     receipt: bool
+    missing: tuple[str, ...] = ()
 
 
 @told
@@ -87,26 +96,29 @@ def forget(
     found = settings()
     key, raw = found.key(), _ids(shopper)
     file = receipts or found.data_dir / RECEIPTS
-    found = found.with_(kafka=address_of(found))
-    if check:
-        _check(found, key, raw, file, as_json=as_json)
-        return
     until_ms = _until_ms(until, found)
+    found = found.with_(kafka=address_of(found))
+    wanted = asyncio.run(_graphs(found))
+    if check:
+        _check(found, key, raw, file, wanted, as_json=as_json)
+        return
     names = Pseudonyms(key)
     orders = [new_erasure(names.of(each, SHOPPER), until_ms) for each in raw]
     orders = asyncio.run(erasure_requests.ask(found, orders))
-    done = asyncio.run(erasure_requests.answers(found, orders, wait)) if wait else {}
+    done = asyncio.run(erasure_requests.answers(found, orders, wanted, wait)) if wait else {}
     rows = [
-        _receipt(names.of(each, RECEIPT), order, done.get(order.token))
+        _receipt(names.of(each, RECEIPT), order, done.get(order.token, {}), wanted)
         for each, order in zip(raw, orders, strict=True)
     ]
     show(rows, as_json=as_json, text=lambda: _print(rows))
     _keep(file, rows)
     if not all(row.obeyed for row in rows):
+        late = dict.fromkeys(each for row in rows for each in _missing(row.generations, wanted))
         note(
-            f"  not obeyed within {wait:g} s: no worker of SHOPPERS has the partition. The erasure "
-            "stands: it is obeyed before the first event when one starts, with `cartograph "
-            "worker`; see `cartograph forget --check`"
+            f"  not obeyed within {wait:g} s by {', '.join(late)}: no worker of SHOPPERS has the "
+            "partition. The erasure stands: it is obeyed before the first event when one starts, "
+            "with `cartograph worker` (--generation NAME); see `cartograph forget --check`. Drop a "
+            "graph that nobody needs: `cartograph graph drop`"
         )
         raise typer.Exit(FOUND_WRONG)
 
@@ -144,17 +156,35 @@ def _until_ms(text: str, found: Settings) -> int:
     return until_ms
 
 
-def _receipt(shopper: str, order: Erasure, done: Done | None) -> Receipt:
-    found = Receipt(shopper, order.token, order.offset, _time(time.time()), _ms(order.until_ms))
-    if done is None:
-        return found
-    return msgspec.structs.replace(
-        found,
-        obeyed=True,
-        partition=done.partition,
-        sessions=done.sessions,
-        ledger_rows=done.ledger_rows,
-        totals=done.totals,
+async def _graphs(found: Settings) -> tuple[str, ...]:
+    """The graphs that keep shoppers, as answers call them: "" is the first."""
+    known = await generation_log.read(found)
+    names = [each.name for each in known.with_stage("shoppers")]
+    return tuple("" if name == LIVE else name for name in names)
+
+
+def _missing(answered: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """Names of the graphs that have not answered."""
+    there = set(answered)
+    return tuple(name or LIVE for name in wanted if (name or LIVE) not in there)
+
+
+def _receipt(
+    shopper: str, order: Erasure, done: Mapping[str, Done], wanted: Collection[str]
+) -> Receipt:
+    answered = tuple(name or LIVE for name in done)
+    return Receipt(
+        shopper,
+        order.token,
+        order.offset,
+        _time(time.time()),
+        _ms(order.until_ms),
+        obeyed=bool(done) and not _missing(answered, wanted),
+        partition=max((each.partition for each in done.values()), default=-1),
+        sessions=sum(each.sessions for each in done.values()),
+        ledger_rows=sum(each.ledger_rows for each in done.values()),
+        totals=sum(each.totals for each in done.values()),
+        generations=answered,
     )
 
 
@@ -187,27 +217,43 @@ def _read(file: Path) -> list[Receipt]:
         ) from (error)
 
 
-def _check(found: Settings, key: bytes, raw: Sequence[str], file: Path, *, as_json: bool) -> None:
+def _check(
+    found: Settings,
+    key: bytes,
+    raw: Sequence[str],
+    file: Path,
+    wanted: Collection[str],
+    *,
+    as_json: bool,
+) -> None:
     """Show what stands of these shoppers; exit code 1 if one has no erasure that is obeyed."""
     names = Pseudonyms(key)
     said = asyncio.run(erasure_requests.all_of(found))
-    done = {each.token for each in said if isinstance(each, Done)}
+    done = by_token(said)
     kept = {(each.shopper, each.token) for each in _read(file)}
     rows: list[Found] = []
     fine = True
     for one in raw:
         shopper, hashed = names.of(one, SHOPPER), names.of(one, RECEIPT)
         own = [each for each in said if isinstance(each, Erasure) and each.shopper == shopper]
-        fine = fine and bool(own) and all(each.token in done for each in own)
-        rows += [
-            Found(_ms(each.until_ms), each.offset, each.token in done, (hashed, each.token) in kept)
-            for each in own
-        ]
+        for each in own:
+            answered = [name or LIVE for name in done.get(each.token, {})]
+            missing = _missing(answered, wanted)
+            obeyed, has_receipt = bool(answered) and not missing, (hashed, each.token) in kept
+            rows.append(Found(_ms(each.until_ms), each.offset, obeyed, has_receipt, missing))
+            fine = fine and obeyed
+        fine = fine and bool(own)
 
     def text() -> None:
         if rows:
-            columns = ("visits that began until", "offset", "obeyed", "receipt")
-            table(columns, [(r.until, r.offset, _yes(r.obeyed), _yes(r.receipt)) for r in rows])
+            columns = ("visits that began until", "offset", "obeyed", "receipt", "missing")
+            table(
+                columns,
+                [
+                    (r.until, r.offset, _yes(r.obeyed), _yes(r.receipt), ", ".join(r.missing))
+                    for r in rows
+                ],
+            )
         else:
             say("nobody asked for this shopper to be forgotten")
 

@@ -24,7 +24,7 @@ from streams.connection import options
 from streams.errors import SettingsError
 from streams.rights import Right, rights
 from streams.settings import Settings
-from streams.topics import plan
+from streams.topic_plan import planned
 from topology.ontology_import import shopify_to_toml
 
 config = group("Settings, from the environment (CARTOGRAPH_*) and cartograph.toml.")
@@ -114,11 +114,14 @@ def address_of(found: Settings) -> str:
 def topics_apply(as_json: Annotated[bool, JSON] = False) -> None:
     """Create the topics that are missing; existing ones are looked at, never changed.
 
+    Those of stages that `cartograph graph drop` has removed stay away.
+
     Exit code 1 where the graph cannot run on one of them; other differences are only said.
     """
     found = settings()
-    specs = plan(found.names, found.partitions, replication=found.replication)
-    done = asyncio.run(admin.apply(address_of(found), specs, options=options(found)))
+    found = found.with_(kafka=address_of(found))
+    specs = asyncio.run(planned(found))
+    done = asyncio.run(admin.apply(found.kafka, specs, options=options(found)))
     value = {
         "created": done.created,
         "existing": done.existing,
@@ -145,9 +148,10 @@ def topics_apply(as_json: Annotated[bool, JSON] = False) -> None:
 def topics_show(as_json: Annotated[bool, JSON] = False) -> None:
     """The topics as they should be and as they are."""
     found = settings()
-    specs = plan(found.names, found.partitions, replication=found.replication)
+    found = found.with_(kafka=address_of(found))
+    specs = asyncio.run(planned(found))
     names = [spec.name for spec in specs]
-    actual = asyncio.run(admin.describe(address_of(found), names, options=options(found)))
+    actual = asyncio.run(admin.describe(found.kafka, names, options=options(found)))
     rows = [
         (spec.name, spec.partitions, actual[spec.name].partitions if spec.name in actual else 0)
         for spec in specs

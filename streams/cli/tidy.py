@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from streams import generation_log
 from streams.cli.setup import address_of, topics
 from streams.cli.shell import JSON, settings, show, table, told
 from streams.errors import SettingsError
@@ -26,7 +27,7 @@ def topics_tidy(
     away within two days or so after this. It reads the topics from their beginnings.
     """
     found = settings()
-    found = found.with_(kafka=address_of(found))
+    found = asyncio.run(generation_log.as_run(found.with_(kafka=address_of(found))))
     names = topic or TOPICS
     if unknown := sorted(set(names) - set(TOPICS)):
         raise SettingsError(f"{', '.join(unknown)} holds no totals: say {', '.join(TOPICS)}")

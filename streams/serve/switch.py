@@ -107,6 +107,7 @@ class Switch:
         self._file = settings.data_dir / settings.prefix / "replica-serving"
         self._current: _Answering | None = None
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._broken: asyncio.Future[None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request with one generation."""
@@ -137,11 +138,15 @@ class Switch:
         Raises:
             BrokerError, TopicError: as `Follower.run`.
         """
+        self._broken = asyncio.get_running_loop().create_future()
         swapping = asyncio.create_task(self._follow(), name="swap")
         try:
             while True:
                 current = self._now()
-                await asyncio.wait([current.reading, swapping], return_when=asyncio.FIRST_COMPLETED)
+                ends = (current.reading, swapping, self._broken)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                if self._broken.done():
+                    self._broken.result()
                 if swapping.done():
                     swapping.result()
                     return
@@ -176,8 +181,9 @@ class Switch:
                     if building is not None:
                         building.cancel()
                         await asyncio.gather(building, return_exceptions=True)
-                    self._forget(found)
+                    await self._forget(found)
                     building = asyncio.create_task(self._go_to(found, found.serving.name))
+                    building.add_done_callback(self._watch)
         finally:
             if building is not None:
                 building.cancel()
@@ -203,9 +209,8 @@ class Switch:
             self._end(fresh)
             raise
         old, self._current = self._now(), fresh
-        self._note(name)
-        log.info("%s answers", name)
         self._end(old)
+        log.info("%s answers", name)
 
     async def _begin(self, found: Generations, name: str) -> _Answering:
         if name in self._ending:  # two processes, or two of us, cannot have one store
@@ -234,11 +239,20 @@ class Switch:
         folder = replica_folder(settings_of(self._base, generation))
         return name if folder.is_dir() else ""
 
-    def _forget(self, found: Generations) -> None:
+    def _watch(self, building: asyncio.Task[None]) -> None:
+        error = None if building.cancelled() else building.exception()
+        if error is not None and not self._broken.done():
+            self._broken.set_exception(error)
+
+    async def _forget(self, found: Generations) -> None:
+        """Remove the replicas of generations that are dropped."""
         for generation in (found.live, *found.all):
-            if not generation.usable and generation.name != self._now().name:
-                own = settings_of(self._base, generation)
-                shutil.rmtree(replica_folder(own), ignore_errors=True)
+            folder = replica_folder(settings_of(self._base, generation))
+            if generation.usable or generation.name == self._now().name or not folder.is_dir():
+                continue
+            if (ending := self._ending.get(generation.name)) is not None:
+                await asyncio.wait([ending])  # it may have the store open yet
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def serving_settings(settings: Settings) -> Settings:
@@ -248,8 +262,7 @@ def serving_settings(settings: Settings) -> Settings:
         BrokerError, TopicError: the control topic cannot be read.
     """
     if settings.generation:
-        found = asyncio.run(generation_log.read(settings))
-        return settings_of(generation_log.of_base(settings), found.find(settings.generation))
+        return asyncio.run(generation_log.as_run(settings))
     found = asyncio.run(generation_log.read(settings))
     if found.serving.name == LIVE:
         return settings

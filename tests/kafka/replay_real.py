@@ -50,6 +50,8 @@ def main() -> int:
     parser.add_argument("--limit", type=int, help="at most so many records of the file")
     arguments = parser.parse_args()
     name = arguments.set
+    if name == SAMPLE and arguments.limit:
+        parser.error("--limit is of the records of a file: the sample shop is played whole")
     with (
         tempfile.TemporaryDirectory(prefix="cartograph-replay-") as tmp,
         process.running(Path(tmp) / "kafka") as broker,

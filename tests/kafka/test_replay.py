@@ -171,6 +171,9 @@ def test_totals_alone_make_the_same_graph(live: Settings):
     assert found["replayed"]["generation"] == "g1"
     assert found["digest"]["digest"] == digested(live).digest
     assert not (folder_of(live, "g1") / "shoppers").exists()
+    named = live.with_(generation="g1")  # what its record says besides, commands read there
+    assert told(named, "state", "check")["count"] == 0
+    assert {each["topic"] for each in told(named, "topics", "tidy")} >= {"searched", "claims"}
     said = call(live, "replay", "--base", "totals", "--set", "session_gap_ms=5000", code=2)
     assert "--base events" in said
 
@@ -235,6 +238,8 @@ def test_the_first_ones_stages_can_be_dropped_while_route_and_the_events_go_on(l
     assert not stage_folder(live, "graph").exists()
     left = asyncio.run(admin.describe(live.kafka, [live.topic(topic.name) for topic in TOPICS]))
     assert left.keys() == {live.topic(name) for name in (*SHARED, "control", "dead-letters")}
+    assert told(live, "topics", "apply")["created"] == [], "what was dropped stays away"
+    assert {each["topic"] for each in told(live, "topics", "show")} == left.keys()
     assert "dropped is generation 'live'" in call(live, "graph", "swap", "live", code=2)
 
     before = _used(heir)

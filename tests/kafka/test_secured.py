@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import gc
-import json
 import ssl
 import subprocess
 import sys
@@ -23,12 +22,13 @@ from streams.errors import BrokerError, CartographError, SettingsError, TopicErr
 from streams.play import CATALOG, EVENTS, Played
 from streams.playing import Producing
 from streams.registry import SPECS
-from streams.rights import PARTS, SERVE, SETUP, SHOP, Right, rights
+from streams.rights import PARTS, REPLAY, SERVE, SETUP, SHOP, SWAP, Right, rights
 from streams.sample.make import Sizes, make
 from streams.serve.ask import Local, asking
 from streams.settings import STAGES, Settings
 from streams.topics import Names, plan
 from tests.authority import Authority
+from tests.kafka.generations import beside, call, told
 from tests.kafka.helpers import REPOSITORY
 from tests.kafka.running import Stages, create_all_topics, facts_of, shop_settings
 
@@ -37,7 +37,14 @@ pytestmark = pytest.mark.kafka
 PASSWORD, WRONG = "swordfish-0123456789", "marlin-0123456789"
 USERS = {part.replace(" ", "-"): PASSWORD for part in PARTS}
 _KINDS = {"topic": 2, "group": 3}
-_OPERATIONS = {"READ": 3, "WRITE": 4, "CREATE": 5, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10}
+_OPERATIONS = {
+    "READ": 3,
+    "WRITE": 4,
+    "CREATE": 5,
+    "DELETE": 6,
+    "DESCRIBE": 8,
+    "DESCRIBE_CONFIGS": 10,
+}
 """Codes of the protocol. Source: Kafka's ResourceType.java and AclOperation.java."""
 
 _LITERAL, _ALLOW = 3, 3
@@ -238,39 +245,41 @@ def test_a_right_that_is_missing_is_told_and_does_not_look_like_a_missing_topic(
         )
 
 
+def as_user(place: Place, plain: Settings, part: str) -> Settings:
+    """The same graph over a guarded listener, as the user of one part."""
+    names = ("kafka", "kafka_security", "kafka_ca_file", "kafka_password")
+    guarded = of(place, "SASL_SSL")
+    told = {each: getattr(guarded, each) for each in names}
+    return plain.with_(**told, kafka_user=part.replace(" ", "-"))
+
+
 def test_the_whole_pipeline_runs_over_tls_each_part_with_its_own_rights(place, tmp_path, capfd):
     """Also a proof that `cartograph topics rights` lists enough: nobody has any other right."""
     plain = shop_settings(place.plain, "guarded", tmp_path / "data")
     allow(place, [(right.part.replace(" ", "-"), right) for right in rights(plain)])
 
-    def as_user(name: str, **changes: object) -> Settings:
-        names = ("kafka", "kafka_security", "kafka_ca_file", "kafka_password")
-        guarded = of(place, "SASL_SSL")
-        told = {each: getattr(guarded, each) for each in names}
-        return plain.with_(**told, kafka_user=name.replace(" ", "-"), **changes)
-
-    setup = as_user(SETUP)
+    setup = as_user(place, plain, SETUP)
     planned = plan(Names(setup.prefix), setup.partitions, 1)
     done = asyncio.run(admin.apply(setup.kafka, planned, options=connection.options(setup)))
     assert len(done.created) == len(planned)
     create_all_topics(plain)  # the shop's own
     make(tmp_path / "sample", 5, Sizes(products=60, shoppers=40, days=8))
-    running = [Stages(as_user(stage), [stage]) for stage in STAGES]
+    running = [Stages(as_user(place, plain, stage), [stage]) for stage in STAGES]
     try:
         for each in running:
             each.__enter__()
             assert each.code is None, each.supervisor and each.supervisor.status()
-        asyncio.run(play(as_user(SHOP), tmp_path / "sample"))
+        asyncio.run(play(as_user(place, plain, SHOP), tmp_path / "sample"))
         asyncio.run(until_read(plain, running))
     finally:
         codes = [each.stop() for each in running]
     assert codes == [0] * len(STAGES)
     facts = facts_of(plain)
     assert len(facts) > 100
-    with asking(as_user(SERVE)) as graph:
+    with asking(as_user(place, plain, SERVE)) as graph:
         assert isinstance(graph, Local)
         assert {fact.id for fact in graph.facts()} == {fact.id for fact in facts.values()}
-    sampled = asyncio.run(_sample(as_user("route"), next(iter(plain.sources)), 100))
+    sampled = asyncio.run(_sample(as_user(place, plain, "route"), next(iter(plain.sources)), 100))
     assert sum(map(len, sampled.values())) > 50
     said = "".join(capfd.readouterr())
     assert PASSWORD not in said
@@ -334,11 +343,22 @@ def test_nothing_answers_is_not_taken_for_a_refusal():
     assert isinstance(refused(Settings(kafka="127.0.0.1:9", kafka_security="SSL")), BrokerError)
 
 
-def test_rights_are_told_for_every_part(capsys):
-    from typer.testing import CliRunner
-
-    from streams.cli.setup import topics
-
-    told = json.loads(CliRunner().invoke(topics, ["rights", "--json"]).stdout)
-    assert {each["part"] for each in told} == {*PARTS} - {SHOP}
-    assert len(told) == len({tuple(each.items()) for each in told})
+def test_a_graph_is_replayed_swapped_in_and_dropped_with_those_rights_alone(place, tmp_path):
+    plain = shop_settings(place.plain, "beside", tmp_path / "data", device="cpu", model_threads=1)
+    create_all_topics(plain)
+    wanted = [*rights(plain), *rights(plain.with_(generation="g1"))]
+    allow(place, [(right.part.replace(" ", "-"), right) for right in wanted])
+    done = told(as_user(place, plain, REPLAY), "replay", "--generation", "g1")
+    assert done["replayed"]["rests"]
+    swap = as_user(place, plain, SWAP)
+    assert told(swap, "graph", "swap", "g1")["name"] == "g1"
+    with asking(as_user(place, plain, SERVE)) as graph:
+        assert list(graph.facts()) == []
+    assert {each["serving"] for each in told(swap, "graph", "list")} == {True, False}
+    call(swap, "graph", "swap", "live")
+    call(swap, "graph", "drop", "g1")
+    own = beside(plain, "g1")
+    names = [own.topic(name) for name in own.names.owned()]
+    assert asyncio.run(admin.describe(plain.kafka, names)) == {}
+    setup = as_user(place, plain, SETUP)
+    assert told(setup, "topics", "apply")["created"] == []

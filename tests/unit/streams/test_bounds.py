@@ -1,9 +1,12 @@
 """A stretch of a partition is read as if nothing stood before or behind it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams import metrics
 from streams.bounds import Stretch
+from streams.errors import TopicError
 from streams.fetch import Span
 from streams.holding_checks import begin_within_log
 from streams.owner import Owner
@@ -56,3 +59,24 @@ def test_an_owner_begins_where_it_was_told_to_unless_it_has_read_already():
     late = owner()
     begin_within_log(late, "events", (50, 90), 40)
     assert late.next_offset("events") == 50, "Kafka has deleted the first of them"
+
+
+def lost(name: str) -> float:
+    return metrics.LOST.labels("shoppers", name)._value.get()
+
+
+def test_a_stretch_that_kafka_has_deleted_since_can_be_opened_again_and_again():
+    """What stands behind its end is none of its own: it is neither lost nor read."""
+    done, before = owner(), lost("events")
+    begin_within_log(done, "events", (0, 40), 10)
+    done.read("events", (), 40)
+    for first in (40, 55, 55, 70):
+        begin_within_log(done, "events", (first, 40), 10)
+        assert done.next_offset("events") == first
+    assert lost("events") == before
+    half = owner()
+    begin_within_log(half, "events", (0, 40), 10)
+    begin_within_log(half, "events", (55, 40), 10)
+    assert lost("events") == before + 30
+    with pytest.raises(TopicError, match="deleted and made again"):
+        begin_within_log(half, "events", (0, 40), 10)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from streams.answers import no_models
+from streams.erasure_requests import by_token, unanswered
 from streams.erasures import (
     Done,
     Erasure,
@@ -86,6 +87,34 @@ def test_a_record_comes_back_as_it_was_written():
     assert read_record(9, *done_record(done)) == done
     assert read_record(9, key, None) is None
     assert new_erasure("A" * 22, NOON).token != asked.token
+
+
+def test_the_answers_of_two_graphs_do_not_push_each_other_out_of_the_topic():
+    """One that has obeyed, or has nothing of the shopper, says nothing of the other."""
+    first, beside = Done("t", 7, 3, 1, 2, 4), Done("t", 7, 3, 0, 0, 0, "g1")
+    assert done_record(first)[0] != done_record(beside)[0]
+    assert read_record(9, *done_record(beside)) == beside
+    found = by_token([first, new_erasure("ann", NOON), beside])
+    assert found == {"t": {"": first, "g1": beside}}
+
+
+def test_what_a_graph_has_not_obeyed_is_counted_for_itself():
+    said = [erasure(NOON, offset=1), Done("t1", 1, 3, 1, 2, 4), erasure(NOON, "bob", 2)]
+    said += [Done("t2", 2, 3, 0, 0, 0, "g1")]
+    assert [unanswered(said, name) for name in ("", "g1", "g2")] == [1, 1, 2]
+    assert unanswered([Done("t9", 9, 3, 1, 2, 4)], "g1") == 0, "its erasure was compacted away"
+
+
+def test_a_graph_beside_the_first_answers_in_its_own_name():
+    owner = Owner(
+        "shoppers", 0, MemoryStore(), build_shoppers(RULES, "g1"), DESTINATIONS, graph="g"
+    )
+    owner.start(Start(1, None, {}))
+    owner.forget([erasure(NOON)])
+    owner.commit()
+    owner.outbox.sweep(1)
+    (told,) = [each for each in owner.take(100) if each.topic == "erasures"]
+    assert read_record(0, told.key, told.value) == Done("t0", 0, 0, 0, 0, 0, "g1")
 
 
 def test_an_answer_names_nobody():

@@ -66,8 +66,8 @@ def test_a_receipt_is_matched_by_who_holds_the_secret_and_links_to_nothing_that_
 
 def test_receipts_are_added_to_the_file_and_come_back(tmp_path: Path):
     order = Erasure("p" * 22, 1_700_000_000_000, "t1", 5)
-    obeyed = _receipt("h", order, Done("t1", 5, 3, 1, 2, 4))
-    waiting = _receipt("h", order, None)
+    obeyed = _receipt("h", order, {"": Done("t1", 5, 3, 1, 2, 4)}, ("",))
+    waiting = _receipt("h", order, {}, ("",))
     assert (obeyed.obeyed, obeyed.partition, obeyed.totals, obeyed.offset) == (True, 3, 4, 5)
     assert (waiting.obeyed, waiting.partition) == (False, -1)
     assert obeyed.until == "2023-11-14T22:13:20+00:00"
@@ -77,6 +77,17 @@ def test_receipts_are_added_to_the_file_and_come_back(tmp_path: Path):
     _keep(file, [waiting])
     assert _read(file) == [obeyed, waiting]
     assert b"p" * 22 not in file.read_bytes()
+
+
+def test_it_is_obeyed_once_all_graphs_that_keep_shoppers_have_answered():
+    order = Erasure("p" * 22, 1_700_000_000_000, "t1", 5)
+    shadow, first = Done("t1", 5, 3, 1, 2, 4, "g1"), Done("t1", 5, 3, 2, 2, 6)
+    early = _receipt("h", order, {"g1": shadow}, ("", "g1"))
+    assert (early.obeyed, early.generations) == (False, ("g1",)), "the first one has not"
+    both = _receipt("h", order, {"g1": shadow, "": first}, ("", "g1"))
+    assert (both.obeyed, both.sessions, both.totals) == (True, 3, 10)
+    assert set(both.generations) == {"g1", "live"}
+    assert _receipt("h", order, {"g1": shadow}, ("g1",)).obeyed, "the first one's are dropped"
 
 
 def test_a_receipt_that_cannot_be_written_or_read_is_told_with_what_to_do(tmp_path: Path):

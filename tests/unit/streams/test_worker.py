@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,51 @@ def test_a_worker_that_starts_while_kafka_is_away_is_started_again_if_others_hav
             return await running
 
     assert asyncio.run(work()) == 0
+
+
+_TELLS = """\
+import os, pathlib, sys, time
+told, go = map(pathlib.Path, sys.argv[1:])
+go.with_suffix(".up").touch()
+while not go.exists():
+    time.sleep(0.02)
+row = '{"stage":"graph","slot":0,"pid":%d,"ready":true,"rests":true,"ready_at":7.0}'
+told.with_suffix(".new").write_text(row % os.getpid())
+told.with_suffix(".new").replace(told)
+time.sleep(30)
+"""
+
+
+def test_what_an_earlier_process_said_is_not_what_the_one_that_starts_says(tmp_path: Path):
+    """Else a replay that goes on after a kill would be at rest before its workers have begun."""
+    settings, go = Settings(data_dir=tmp_path), tmp_path / "go"
+    earlier = status.Status(
+        stage="graph", slot=0, pid=1, ready=True, rests=True, ready_at=5.0, error="broke"
+    )
+    file = status.status_file(settings, "graph", 0)
+    status.write(file, earlier)
+
+    def command(stage: str, slot: int) -> list[str]:
+        return [sys.executable, "-c", _TELLS, str(file), str(go)]
+
+    async def until(true: Callable[[], bool]) -> None:
+        while not true():
+            await asyncio.sleep(0.02)
+
+    async def work() -> None:
+        supervisor = Supervisor(settings, [Slot("graph", 0)], command=command)
+        running = asyncio.create_task(supervisor.run())
+        async with asyncio.timeout(20):
+            await until(go.with_suffix(".up").exists)
+            (told,) = supervisor.status()
+            assert (told.ready, told.rests, told.ready_at, told.error) == (False, False, 0.0, "")
+            go.touch()
+            await until(lambda: supervisor.status()[0].ready_at == 7.0)
+            assert supervisor.status()[0].rests
+            supervisor.stop()
+            await running
+
+    asyncio.run(work())
 
 
 class Starting:
