@@ -47,6 +47,7 @@ from streams.shopper_rows import (
     SHOPPERS,
     Row,
     day_key,
+    ledger_key,
     pack_step,
     pack_steps,
     time_of_key,
@@ -182,7 +183,9 @@ class Shoppers:
             self._state.put("meta", _HIGH, b"%d" % self._high)
             self._high_written = self._high
         if self._is_calm:
-            self._catch_up_all()
+            for shopper in self._deferred.all():
+                self._catch_up(self._row(shopper))
+            self._is_calm = False
         elif self._deferred:
             for shopper in self._deferred.due(fresh, lambda each: self._row(each).weight):
                 self._catch_up(self._row(shopper))
@@ -195,11 +198,6 @@ class Shoppers:
     def _of_old(self) -> Iterator[tuple[str, int]]:
         for name, table in ((OPEN_VISITS, SHOPPERS), (LEDGER_ROWS, LEDGER)):
             yield name, sum(1 for _ in rows(self._state, table))
-
-    def _catch_up_all(self) -> None:
-        for shopper in self._deferred.all():
-            self._catch_up(self._row(shopper))
-        self._is_calm = False
 
     def _catch_up(self, row: Row) -> None:
         """Tell what a deferred row has not told."""
@@ -256,11 +254,12 @@ class Shoppers:
 
         One that is may lead from what is forgotten to events that were used so far.
         """
-        fresh = unpack_steps(b"".join(packed), len(packed))
+        fresh, reach = unpack_steps(b"".join(packed), len(packed)), self._settings.reach_minutes
+        if not known.cut(sorted(fresh), reach):
+            return packed  # nor does any of what is kept of the row go: it need not be told
         row = self._told(shopper)
         raw = row.steps() if row else []
-        if not known.cut(sorted(raw + fresh), self._settings.reach_minutes):
-            return packed
+        known.cut(sorted(raw + fresh), reach)
         self._state.put(ERASED_ROWS, shopper.encode(), encode_erased(known))
         if raw and raw[0].at // MINUTE_MS <= known.bound:
             self._take_back(shopper, known)
@@ -357,17 +356,31 @@ class Shoppers:
         while budget > 0 and (week := self._weeks.first) is not None:
             if week_end_ms(week) + settings.keep_ms + settings.allowance_ms >= self._high:
                 return
-            self._catch_up_all()  # a return that waits can reach what is about to go
             entries = self._state.scan(LEDGER, after=after, limit=min(budget, _SWEEP))
+            found = [time_of_key(key) for key, _ in entries]
+            going = [shopper for at, shopper in found if at == week]
+            if waiting := [each for each in going if self._deferred.told(each) >= 0]:
+                for shopper in waiting:  # a return that waits can reach what is about to go
+                    self._catch_up(self._row(shopper))
+                after = None  # that may have entered an earlier week
+                continue
             budget -= len(entries)
-            self._weeks.first = None
-            for key, _ in entries:
-                self._weeks.first, _ = time_of_key(key)
-                if self._weeks.first != week:
-                    break
-                self._state.delete(LEDGER, key)
-                self._counted.add(LEDGER_ROWS, -1)
-                after = key
+            for shopper in going:
+                self._let_go(week, shopper)
+            if len(going) < len(found):
+                self._weeks.first, _ = found[len(going)]
+            elif entries:
+                after = entries[-1][0]
+            else:
+                self._weeks.first = None
+
+    def _let_go(self, week: int, shopper: str) -> None:
+        """A week of a shopper's ledger goes, also from a row that has it at hand."""
+        self._state.delete(LEDGER, ledger_key(week, shopper))
+        self._counted.add(LEDGER_ROWS, -1)
+        row = self._young.get(shopper) or self._old.get(shopper)
+        if row is not None and row.weeks.pop(week, None) is not None:
+            row.standing = None
 
     def _first_time(self, table: str) -> int | None:
         """The earliest week or day that stands in a table."""
