@@ -130,10 +130,10 @@ def test_times_are_said_absolutely_or_as_so_long_ago():
 
 
 def test_nothing_is_changed_without_a_choice():
-    nothing = chosen(None, None, None, None, None, None, None, None)
+    nothing = chosen()
     with pytest.raises(SettingsError, match="--all"):
         must_choose(nothing, every=False)
     must_choose(nothing, every=True)
     must_choose(nothing._replace(reason="bad_id"), every=False)
     with pytest.raises(SettingsError, match="open, failed"):
-        chosen(None, None, None, None, None, None, None, "sad")
+        chosen(state="sad")
