@@ -11,9 +11,9 @@ import typer
 from streams.cli.dead_letter_choice import NAMED, All, choosing, must_choose
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
-from streams.dead_letter_book import Count, Standing, Where, count_up
+from streams.dead_letter_book import Count, Standing, Where, count_up, history
 from streams.dead_letter_topic import DeadLetters, Produced
-from streams.dead_letters import STATES, TOPIC, DeadLetter, decode_mark, mark, marked
+from streams.dead_letters import STATES, TOPIC, DeadLetter, mark
 from streams.errors import SettingsError
 from streams.retry import Retried, Retry, chunks
 from streams.route_checks import NAME as ROUTE
@@ -190,10 +190,8 @@ async def _show(found: Settings, name: str) -> list[Shown]:
                 _row(each),
                 _now(now[each.letter]) if each.letter in now else _INNER,
                 [
-                    f"{_time(record.at_ms)} {done.did} {done.reason} {done.detail}".rstrip()
-                    for record in about
-                    if marked(record.key) == each.letter.name
-                    for done in (decode_mark(record.value or b""),)
+                    f"{_time(at_ms)} {done.did} {done.reason} {done.detail}".rstrip()
+                    for at_ms, done in history(about, each.letter)
                 ],
             )
             for each in letters
