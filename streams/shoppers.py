@@ -20,6 +20,7 @@ each flush takes a bounded number of the oldest entries whose time has come. How
 changes no total: whether a return is in time is judged by event times alone.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -87,7 +88,7 @@ class Shoppers:
         self._ledger = Ledger(self._weeks, wiring.outbox, wiring.tally, settings)
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
-        self._fresh: dict[str, list[bytes]] = {}
+        self._fresh = defaultdict[str, list[bytes]](list)
         self._deferred, self._is_calm = Deferred(wiring.state), False
         self.cache = CacheCount()
         high = self._state.get("meta", _HIGH)
@@ -140,11 +141,7 @@ class Shoppers:
                 late += 1
                 continue
             # Packed at once: 20,000 decoded events push all else out of cache (+20 % events/s).
-            packed = fresh.get(shopper)
-            if packed is None:
-                fresh[shopper] = [pack_step(step)]
-            else:
-                packed.append(pack_step(step))
+            fresh[shopper].append(pack_step(step))
         self._high = high
         if late:
             self._tally[f"{EVENTS}.{LATE}"] += late
@@ -212,10 +209,11 @@ class Shoppers:
     def _take_in(self, horizon: int) -> int:
         """Take the fresh events in; how many were used."""
         rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
+        state, forgotten = self._state, self._erased
         used = duplicates = capped = erased = 0
         missed = self.cache.misses
         for shopper, packed in self._fresh.items():
-            if self._erased and (known := self._erased.get(shopper)):
+            if forgotten and (known := forgotten.get(shopper)):
                 came = len(packed)
                 packed = self._spared(shopper, known, packed)
                 erased += came - len(packed)
@@ -233,15 +231,13 @@ class Shoppers:
                 if not admitted:
                     continue
                 chunk = pack_steps(admitted)
-            if row.told < 0:
-                ledger.take_in(row, admitted, chunk, horizon)
-            else:
-                row.defer(admitted, chunk)
-            if row.told >= 0:
+            if ledger.take_in(row, admitted, chunk, horizon):
                 self._deferred.note(row)
             elif row.count >= row.trim_at:
                 ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
-            self._write(row)
+            if row.latest // DAY_MS != row.day:
+                self._enter_day(row)
+            write_row(state, row)
         self.cache.hits += len(self._fresh) - (self.cache.misses - missed)
         ends = ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped), (ERASED, erased))
         for outcome, n in ends:
@@ -312,16 +308,19 @@ class Shoppers:
         return row
 
     def _write(self, row: Row) -> None:
-        day = row.latest // DAY_MS
-        if day != row.day:
-            if row.day < 0:
-                self._counted.add(OPEN_VISITS, 1)
-            row.day = day
-            self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
-            if self._first_day is None or day < self._first_day:
-                self._first_day = day
-            row.rewrite()
+        if row.latest // DAY_MS != row.day:
+            self._enter_day(row)
         write_row(self._state, row)
+
+    def _enter_day(self, row: Row) -> None:
+        """The row's newest event is of another day than the row stands under."""
+        if row.day < 0:
+            self._counted.add(OPEN_VISITS, 1)
+        row.day = day = row.latest // DAY_MS
+        self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
+        if self._first_day is None or day < self._first_day:
+            self._first_day = day
+        row.rewrite()
 
     def _close(self, budget: int, horizon: int) -> None:
         """Settle visits whose day is so long over that nothing can join them."""
