@@ -6,7 +6,7 @@ short fixed lists, since metrics are made of them. A store from before a count e
 once, by a scan, when it is opened.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -31,7 +31,7 @@ class Counted:
     ) -> None:
         self._state = state
         self._group = _PREFIX + group.encode() + b"\0"
-        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._counts = Counter[str]()
         self._dirty: set[str] = set()
         rows = state.scan(TABLE, self._group)
         for key, value in rows:

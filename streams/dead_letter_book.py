@@ -153,6 +153,16 @@ class Book:
                 yield found
 
 
+def history(records: Iterable[Record], letter: DeadLetter) -> list[tuple[int, Mark]]:
+    """When what was done about a letter, in the order of the records."""
+    marks = (
+        (record.at_ms, _mark(record)) for record in records if marked(record.key) == letter.name
+    )
+    return [
+        (at_ms, told) for at_ms, told in marks if told is not None and told.sha256 == letter.sha256
+    ]
+
+
 def count_up(found: Iterable[Standing]) -> list[Count]:
     """How many there are of each kind, the most first."""
     counts = Counter(

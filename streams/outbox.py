@@ -55,7 +55,7 @@ class Outbox:
         self._cache_size = cache_size
         self._rows: dict[bytes, _Row] = {}
         self._dirty: set[bytes] = set()
-        self._loaded = 0
+        self._cached = 0
         self.cache = CacheCount()
         self._pending_row: list[bytes] = []
         self._unsent: set[bytes] = set()
@@ -122,13 +122,14 @@ class Outbox:
             self._pending_row = []
         if len(self._rows) > self._cache_size:
             self._rows = {name: self._rows[name] for name in changed}
+            self._cached = len(changed)
 
     def _write_rows(self) -> list[bytes]:
         changed = sorted(self._dirty)
         # By key that changes between two writes: to count calls would cost SHOPPERS a hundredth.
-        self.cache.misses += self._loaded
-        self.cache.hits += max(len(changed) - self._loaded, 0)
-        self._loaded = 0
+        loaded, self._cached = len(self._rows) - self._cached, len(self._rows)
+        self.cache.misses += loaded
+        self.cache.hits += max(len(changed) - loaded, 0)
         for name in changed:
             row = self._rows[name]
             n = row.n
@@ -244,7 +245,6 @@ class Outbox:
         ]
 
     def _load(self, name: bytes) -> _Row:
-        self._loaded += 1
         value = self._state.get("totals", name)
         row = _Row() if value is None else _Row(_N.unpack_from(value)[0], value[_N.size :])
         self._rows[name] = row

@@ -44,7 +44,8 @@ class Ledger:
         settings: WindowSettings,
     ) -> None:
         self._weeks, self._tally = weeks, tally
-        self._settings, self._reach, self._large = settings, settings.reach_ms, settings.large_row
+        self._settings, self._large = settings, settings.large_row
+        self._reach, self._reach_minutes = settings.reach_ms, settings.reach_minutes
         self._sessions = Sessions(settings)
         self._telling = Telling(outbox, self._sessions)
 
@@ -71,12 +72,15 @@ class Ledger:
 
     def take_in(
         self, row: Row, fresh: list[Step], chunk: bytes, horizon_ms: int, *, at_once: bool = False
-    ) -> None:
-        """Take what a row has admitted in, and tell what changes by it; a large row may wait.
+    ) -> bool:
+        """Take what a row has admitted in, and tell what changes by it; whether the row waits.
 
         An event that is older than the horizon would be late from now on. `fresh` is in order;
-        `chunk` is the same, packed one after the other in any order. The row does not wait yet.
+        `chunk` is the same, packed one after the other in any order.
         """
+        if row.told >= 0:
+            row.defer(fresh, chunk)
+            return True
         first, latest = fresh[0], row.latest
         highest = first.kind
         only_clicks = highest == CLICK
@@ -85,13 +89,14 @@ class Ledger:
                 only_clicks = False
                 if step.kind > highest:
                     highest = step.kind
-        if highest >= PURCHASE or row.dropped or first.at <= latest:
+        is_behind = first.at > latest and not row.dropped
+        if highest >= PURCHASE or not is_behind:
             is_large = not at_once and row.weight >= self._large
             if is_large and self._works_out(row, first, highest):
                 row.defer(fresh, chunk)
-                return
+                return True
             row.bought = row.bought or highest >= PURCHASE
-        if first.at <= latest or row.dropped:
+        if not is_behind:
             folded = self._insert(row, fresh)
         else:
             if row.count and first.at - latest > self._reach:
@@ -104,6 +109,7 @@ class Ledger:
         row.count += len(fresh)
         if folded:
             row.folded = row.count
+        return False
 
     def _more(self, row: Row, fresh: list[Step], highest: int) -> bool:
         """The fast path of what is more than clicks: it comes behind all others of the row.
@@ -205,7 +211,7 @@ class Ledger:
         """As `_fold`; where nothing was bought, only what was asked of it, which is cheap."""
         if row.bought or row.settled:
             return self._fold(row)
-        key, reach = self._sessions.asked_key, self._settings.reach_minutes
+        key, reach = self._sessions.asked_key, self._reach_minutes
         now = Open()
         for step in row.steps():
             if step.at // MINUTE_MS - now.last // MINUTE_MS > reach:
@@ -290,7 +296,7 @@ class Ledger:
         if row.settled and settled.since <= erased.until:
             erased.last = max(erased.last, settled.last // MINUTE_MS)
             row.settled = b""
-        row.keep(steps[erased.cut(steps, self._settings.reach_minutes) :])
+        row.keep(steps[erased.cut(steps, self._reach_minutes) :])
         if not row.count and not row.settled:
             row.latest = NEVER
         weeks = self._weeks.cut(row, erased.until)
@@ -318,7 +324,7 @@ class Ledger:
         now.ended, now.asked, now.taken = [], set(), set()
         now.searched = {k: v for k, v in now.searched.items() if horizon_ms - v[1] <= span}
         now.clicked = {k: v for k, v in now.clicked.items() if horizon_ms - v[1] <= span}
-        goes_on = horizon_ms // MINUTE_MS - now.last // MINUTE_MS <= self._settings.reach_minutes
+        goes_on = horizon_ms // MINUTE_MS - now.last // MINUTE_MS <= self._reach_minutes
         if goes_on or now.sessions or now.searched or now.clicked:
             row.settled = freeze(now)
         else:

@@ -20,6 +20,7 @@ each flush takes a bounded number of the oldest entries whose time has come. How
 changes no total: whether a return is in time is judged by event times alone.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -47,6 +48,7 @@ from streams.shopper_rows import (
     SHOPPERS,
     Row,
     day_key,
+    ledger_key,
     pack_step,
     pack_steps,
     time_of_key,
@@ -89,7 +91,7 @@ class Shoppers:
         self._ledger = Ledger(self._weeks, wiring.outbox, wiring.tally, settings)
         self._young: dict[str, Row] = {}
         self._old: dict[str, Row] = {}
-        self._fresh: dict[str, list[bytes]] = {}
+        self._fresh = defaultdict[str, list[bytes]](list)
         self._deferred, self._is_calm = Deferred(wiring.state), False
         self.cache = CacheCount()
         high = self._state.get("meta", _HIGH)
@@ -143,11 +145,7 @@ class Shoppers:
                 late += 1
                 continue
             # Packed at once: 20,000 decoded events push all else out of cache (+20 % events/s).
-            packed = fresh.get(shopper)
-            if packed is None:
-                fresh[shopper] = [pack_step(step)]
-            else:
-                packed.append(pack_step(step))
+            fresh[shopper].append(pack_step(step))
         self._high = high
         if late:
             self._tally[f"{EVENTS}.{LATE}"] += late
@@ -186,7 +184,9 @@ class Shoppers:
             self._state.put("meta", _HIGH, b"%d" % self._high)
             self._high_written = self._high
         if self._is_calm:
-            self._catch_up_all()
+            for shopper in self._deferred.all():
+                self._catch_up(self._row(shopper))
+            self._is_calm = False
         elif self._deferred:
             for shopper in self._deferred.due(fresh, lambda each: self._row(each).weight):
                 self._catch_up(self._row(shopper))
@@ -199,11 +199,6 @@ class Shoppers:
     def _of_old(self) -> Iterator[tuple[str, int]]:
         for name, table in ((OPEN_VISITS, SHOPPERS), (LEDGER_ROWS, LEDGER)):
             yield name, sum(1 for _ in rows(self._state, table))
-
-    def _catch_up_all(self) -> None:
-        for shopper in self._deferred.all():
-            self._catch_up(self._row(shopper))
-        self._is_calm = False
 
     def _catch_up(self, row: Row) -> None:
         """Tell what a deferred row has not told."""
@@ -218,10 +213,11 @@ class Shoppers:
     def _take_in(self, horizon: int) -> int:
         """Take the fresh events in; how many were used."""
         rows, ledger, limit = self._young, self._ledger, self._settings.minute_events
+        state, forgotten = self._state, self._erased
         used = duplicates = capped = erased = 0
         missed = self.cache.misses
         for shopper, packed in self._fresh.items():
-            if self._erased and (known := self._erased.get(shopper)):
+            if forgotten and (known := forgotten.get(shopper)):
                 came = len(packed)
                 packed = self._spared(shopper, known, packed)
                 erased += came - len(packed)
@@ -239,15 +235,13 @@ class Shoppers:
                 if not admitted:
                     continue
                 chunk = pack_steps(admitted)
-            if row.told < 0:
-                ledger.take_in(row, admitted, chunk, horizon)
-            else:
-                row.defer(admitted, chunk)
-            if row.told >= 0:
+            if ledger.take_in(row, admitted, chunk, horizon):
                 self._deferred.note(row)
             elif row.count >= row.trim_at:
                 ledger.trim(row, horizon // MINUTE_MS * MINUTE_MS)
-            self._write(row)
+            if row.latest // DAY_MS != row.day:
+                self._enter_day(row)
+            write_row(state, row)
         self.cache.hits += len(self._fresh) - (self.cache.misses - missed)
         ends = ((USED, used), (DUPLICATE, duplicates), (CAPPED, capped), (ERASED, erased))
         for outcome, n in ends:
@@ -260,11 +254,12 @@ class Shoppers:
 
         One that is may lead from what is forgotten to events that were used so far.
         """
-        fresh = unpack_steps(b"".join(packed), len(packed))
+        fresh, reach = unpack_steps(b"".join(packed), len(packed)), self._settings.reach_minutes
+        if not known.cut(sorted(fresh), reach):
+            return packed  # nor does any of what is kept of the row go: it need not be told
         row = self._told(shopper)
         raw = row.steps() if row else []
-        if not known.cut(sorted(raw + fresh), self._settings.reach_minutes):
-            return packed
+        known.cut(sorted(raw + fresh), reach)
         self._state.put(ERASED_ROWS, shopper.encode(), encode_erased(known))
         if raw and raw[0].at // MINUTE_MS <= known.bound:
             self._take_back(shopper, known)
@@ -317,16 +312,19 @@ class Shoppers:
         return row
 
     def _write(self, row: Row) -> None:
-        day = row.latest // DAY_MS
-        if day != row.day:
-            if row.day < 0:
-                self._counted.add(OPEN_VISITS, 1)
-            row.day = day
-            self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
-            if self._first_day is None or day < self._first_day:
-                self._first_day = day
-            row.rewrite()
+        if row.latest // DAY_MS != row.day:
+            self._enter_day(row)
         write_row(self._state, row)
+
+    def _enter_day(self, row: Row) -> None:
+        """The row's newest event is of another day than the row stands under."""
+        if row.day < 0:
+            self._counted.add(OPEN_VISITS, 1)
+        row.day = day = row.latest // DAY_MS
+        self._state.put(OPEN_DAYS, day_key(day, row.shopper), b"")
+        if self._first_day is None or day < self._first_day:
+            self._first_day = day
+        row.rewrite()
 
     def _close(self, budget: int, horizon: int) -> None:
         """Settle visits whose day is so long over that nothing can join them."""
@@ -361,17 +359,31 @@ class Shoppers:
         while budget > 0 and (week := self._weeks.first) is not None:
             if week_end_ms(week) + settings.keep_ms + settings.allowance_ms >= self._high:
                 return
-            self._catch_up_all()  # a return that waits can reach what is about to go
             entries = self._state.scan(LEDGER, after=after, limit=min(budget, _SWEEP))
+            found = [time_of_key(key) for key, _ in entries]
+            going = [shopper for at, shopper in found if at == week]
+            if waiting := [each for each in going if self._deferred.told(each) >= 0]:
+                for shopper in waiting:  # a return that waits can reach what is about to go
+                    self._catch_up(self._row(shopper))
+                after = None  # that may have entered an earlier week
+                continue
             budget -= len(entries)
-            self._weeks.first = None
-            for key, _ in entries:
-                self._weeks.first, _ = time_of_key(key)
-                if self._weeks.first != week:
-                    break
-                self._state.delete(LEDGER, key)
-                self._counted.add(LEDGER_ROWS, -1)
-                after = key
+            for shopper in going:
+                self._let_go(week, shopper)
+            if len(going) < len(found):
+                self._weeks.first, _ = found[len(going)]
+            elif entries:
+                after = entries[-1][0]
+            else:
+                self._weeks.first = None
+
+    def _let_go(self, week: int, shopper: str) -> None:
+        """A week of a shopper's ledger goes, also from a row that has it at hand."""
+        self._state.delete(LEDGER, ledger_key(week, shopper))
+        self._counted.add(LEDGER_ROWS, -1)
+        row = self._young.get(shopper) or self._old.get(shopper)
+        if row is not None and row.weeks.pop(week, None) is not None:
+            row.standing = None
 
     def _first_time(self, table: str) -> int | None:
         """The earliest week or day that stands in a table."""

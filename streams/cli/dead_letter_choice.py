@@ -1,10 +1,12 @@
 """Which dead letters a command means: the options that `list`, `retry` and `drop` share."""
 
+import inspect
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import wraps
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,39 +16,35 @@ from streams.errors import SettingsError
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
 
-Names = Annotated[
-    list[str] | None, typer.Argument(metavar="[LETTER]...", help="TOPIC/PARTITION/OFFSET[/ITEM]")
-]
-Reason = Annotated[str | None, typer.Option(help="With this reason.")]
-Topic = Annotated[str | None, typer.Option(help="Read from this topic (full name).")]
-Number = Annotated[int | None, typer.Option("--partition", min=0, help="... and partition.")]
-Stage = Annotated[str | None, typer.Option(help="Refused by this stage.")]
-Since = Annotated[
-    str | None, typer.Option(help="Noted since: 2025-03-10T08:00 (UTC), or 30m, 6h, 3d ago.")
-]
-Until = Annotated[str | None, typer.Option(help="Noted before; as --since.")]
-In = Annotated[str | None, typer.Option("--state", help=f"all, or some of: {', '.join(STATES)}.")]
+NAMED: Final = "TOPIC/PARTITION/OFFSET, or of one item TOPIC/PARTITION/OFFSET/ITEM."
 All = Annotated[bool, typer.Option("--all", help="Every one that waits.")]
 
 
 def chosen(
-    names: Sequence[str] | None,
-    reason: str | None,
-    topic: str | None,
-    partition: int | None,
-    stage: str | None,
-    since: str | None,
-    until: str | None,
-    state: str | None,
+    letters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="LETTER", help=NAMED),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="With this reason.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Read from this topic (full name).")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="... and partition.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Refused by this stage.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Noted since: 2025-03-10T08:00 (UTC), or 30m, 6h, 3d ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Noted before; as --since.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help=f"all, or some of: {', '.join(STATES)}.")
+    ] = None,
 ) -> Where:
-    """What the options of a command mean.
+    """What the options of a command mean; `choosing` gives a command these.
 
     Raises:
         SettingsError: a time or a state is none.
     """
     now_ms = int(time.time() * 1000)
     return Where(
-        frozenset(names) if names else None,
+        frozenset(letters) if letters else None,
         reason,
         topic,
         partition,
@@ -55,6 +53,20 @@ def chosen(
         moment("--until", until, now_ms),
         _states(state),
     )
+
+
+def choosing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in place of its first argument `where`, the options of `chosen`."""
+    shared = inspect.signature(chosen, eval_str=True).parameters
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        where = chosen(**{name: given.pop(name) for name in shared})
+        command(where, **given)
+
+    run.__signature__ = inspect.Signature([*shared.values(), *own])  # type: ignore[attr-defined]
+    return run
 
 
 def must_choose(where: Where, *, every: bool) -> None:

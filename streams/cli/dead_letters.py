@@ -8,24 +8,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams.cli.dead_letter_choice import (
-    All,
-    In,
-    Names,
-    Number,
-    Reason,
-    Since,
-    Stage,
-    Topic,
-    Until,
-    chosen,
-    must_choose,
-)
+from streams.cli.dead_letter_choice import NAMED, All, choosing, must_choose
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
-from streams.dead_letter_book import Count, Standing, Where, count_up
+from streams.dead_letter_book import Count, Standing, Where, count_up, history
 from streams.dead_letter_topic import DeadLetters, Produced
-from streams.dead_letters import STATES, TOPIC, DeadLetter, decode_mark, mark, marked
+from streams.dead_letters import STATES, TOPIC, DeadLetter, mark
 from streams.errors import SettingsError
 from streams.retry import Retried, Retry, chunks
 from streams.route_checks import NAME as ROUTE
@@ -94,21 +82,14 @@ class Done(msgspec.Struct):
 
 @dead_letters.command("list")
 @told
+@choosing
 def letters_list(
-    letters: Names = None,
-    reason: Reason = None,
-    topic: Topic = None,
-    partition: Number = None,
-    stage: Stage = None,
-    since: Since = None,
-    until: Until = None,
-    state: In = None,
+    where: Where,
     counts: Annotated[bool, typer.Option("--counts", help="How many of each kind.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Print dead letters that somebody should do something about, the newest last."""
-    where = chosen(letters, reason, topic, partition, stage, since, until, state)
     if counts:
         counted = asyncio.run(_counts(_settings(), where))
         show(counted, as_json=as_json, text=lambda: _print_counts(counted))
@@ -120,7 +101,7 @@ def letters_list(
 @dead_letters.command("show")
 @told
 def letters_show(
-    letter: Annotated[str, typer.Argument(help="TOPIC/PARTITION/OFFSET[/ITEM]")],
+    letter: Annotated[str, typer.Argument(help=NAMED)],
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Print all about a dead letter, and what ROUTE would make of its record now.
@@ -137,15 +118,9 @@ def letters_show(
 
 @dead_letters.command("retry")
 @told
+@choosing
 def letters_retry(
-    letters: Names = None,
-    reason: Reason = None,
-    topic: Topic = None,
-    partition: Number = None,
-    stage: Stage = None,
-    since: Since = None,
-    until: Until = None,
-    state: In = None,
+    where: Where,
     every: All = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send and mark nothing.")] = False,
     as_json: Annotated[bool, JSON] = False,
@@ -156,7 +131,6 @@ def letters_retry(
     had at first, so that nothing counts twice, however often this is called. What ROUTE refuses
     again is marked `failed`, and waits.
     """
-    where = chosen(letters, reason, topic, partition, stage, since, until, state)
     must_choose(where, every=every)
     done = asyncio.run(_retry(_settings(), where, dry_run=dry_run))
     show(done, as_json=as_json, text=lambda: _print_done(done))
@@ -168,20 +142,13 @@ def letters_retry(
 
 @dead_letters.command("drop")
 @told
+@choosing
 def letters_drop(
-    letters: Names = None,
-    reason: Reason = None,
-    topic: Topic = None,
-    partition: Number = None,
-    stage: Stage = None,
-    since: Since = None,
-    until: Until = None,
-    state: In = None,
+    where: Where,
     every: All = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Mark dead letters as dealt with: `list` leaves them out from then on (`--state dropped`)."""
-    where = chosen(letters, reason, topic, partition, stage, since, until, state)
     must_choose(where, every=every)
     done = asyncio.run(_drop(_settings(), where))
     show(done, as_json=as_json, text=lambda: _print_done(done))
@@ -223,10 +190,8 @@ async def _show(found: Settings, name: str) -> list[Shown]:
                 _row(each),
                 _now(now[each.letter]) if each.letter in now else _INNER,
                 [
-                    f"{_time(record.at_ms)} {done.did} {done.reason} {done.detail}".rstrip()
-                    for record in about
-                    if marked(record.key) == each.letter.name
-                    for done in (decode_mark(record.value or b""),)
+                    f"{_time(at_ms)} {done.did} {done.reason} {done.detail}".rstrip()
+                    for at_ms, done in history(about, each.letter)
                 ],
             )
             for each in letters

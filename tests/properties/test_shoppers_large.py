@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from streams import shopper_ledger, shopper_store
+from streams import shopper_ledger, shopper_store, shoppers
+from streams.erasures import Erasure
 from streams.events import Click, Event, Purchase, Return, Search
 from streams.shopper_deferred import PER_EVENT
 from streams.shopper_deferred import TABLE as UNTOLD
+from streams.shopper_rows import LEDGER
 from streams.shopper_sessions import Sessions
 from streams.shopper_store import PIECES
 from streams.shoppers import Shoppers
-from streams.weeks import week_end_ms
+from streams.weeks import week_end_ms, week_of
 from streams.windows import DAY_MS, MINUTE_MS, WindowSettings, standing
 from tests.properties.test_shoppers_erasures import WINDOWS as WITH_ERASURES
 from tests.properties.test_shoppers_erasures import check as check_erasures
@@ -75,9 +77,16 @@ def wholesale(n: int, at: int) -> Event:
     return Purchase(f"e{n}", at, "hot", f"p{n}", "", "s")
 
 
-def fed(make: object, count: int, step_ms: int, work: Counter[str]) -> list[tuple[float, float]]:
+def fed(
+    make: object,
+    count: int,
+    step_ms: int,
+    work: Counter[str],
+    erasures: Sequence[Erasure] = (),
+) -> list[tuple[float, float]]:
     """Steps of work and bytes put, each by event, of each quarter of a stream; half is others'."""
     partition, found = Partition(RULES), list[tuple[float, float]]()
+    partition.forget(erasures)
     put = partition.store.put
     size = Counter[str]()
 
@@ -109,6 +118,33 @@ def test_the_work_and_the_bytes_of_an_event_do_not_grow_with_its_session(
     # Two events a turn, each of which pays for so many steps; what settles is replayed once more.
     assert all(steps <= 2 * 2 * PER_EVENT + 4 for steps, _ in quarters), quarters
     assert all(size <= 2_500 for _, size in quarters), quarters
+
+
+def test_nor_do_they_where_what_the_shopper_did_before_was_forgotten(work: Counter[str]) -> None:
+    erasure = Erasure("hot", MONDAY_MS - DAY_MS, "t", 0)
+    quarters = fed(wholesale, 4_000, 2_000, work, [erasure])
+    assert all(steps <= 2 * 2 * PER_EVENT + 4 for steps, _ in quarters), quarters
+
+
+def test_nor_while_weeks_of_others_leave_the_ledger(
+    work: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shoppers, "_SWEEP", 10)
+    partition = Partition(WindowSettings(keep_ms=DAY_MS))
+    over_ms = week_end_ms(week_of(MONDAY_MS)) + DAY_MS + RULES.allowance_ms
+    partition.take([Search(f"s{n}", MONDAY_MS, f"s{n}", "tea") for n in range(1_000)])
+    for start in range(0, 3_000, FLUSH):
+        at = over_ms - MINUTE_MS
+        partition.take([wholesale(n, at + n) for n in range(start, start + FLUSH)])
+        partition.owner.commit()
+    assert len(partition.rows(LEDGER)) == 1_000
+    work.clear()
+    for start in range(3_000, 4_000, FLUSH):
+        at = over_ms + 1
+        partition.take([wholesale(n, at + n) for n in range(start, start + FLUSH)])
+        partition.owner.commit()
+    assert 0 < len(partition.rows(LEDGER)) < 900  # it takes many flushes
+    assert work["steps"] <= (2 * PER_EVENT + 4) * 1_000
 
 
 def test_others_are_told_with_the_flush_that_they_came_with_and_the_large_row_by_a_calm() -> None:
@@ -167,11 +203,11 @@ def test_so_it_is_to_erasures(windows: WindowSettings, monkeypatch: pytest.Monke
         check_erasures(windows, f"pieces {seed}")
 
 
-def _live(shoppers: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> Partition:
+def _live(names: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> Partition:
     monkeypatch.setattr(shopper_store, "WHOLE_BYTES", 150)
     partition = Partition(RULES)
     for n in range(20):
-        partition.take([Click(f"{n}", MONDAY_MS + n, each, f"p{n}") for each in shoppers])
+        partition.take([Click(f"{n}", MONDAY_MS + n, each, f"p{n}") for each in names])
         partition.owner.commit()
     return partition
 

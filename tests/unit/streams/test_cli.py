@@ -1,9 +1,11 @@
 """The command line: what fails says in one sentence what to do, and leaves with its exit code."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from streams.__main__ import app
@@ -93,3 +95,18 @@ def test_every_command_of_the_readme_exists(run):
             commands = [word for word in words if word.isalpha()][:2]
             told = run(*commands[:1], "--help")
             assert told.exit_code == 0, line
+
+
+def commands(group: object, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command and group, by its words."""
+    yield words
+    for name, each in getattr(group, "commands", {}).items():
+        yield from commands(each, (*words, name))
+
+
+def test_every_command_explains_itself(run):
+    found = list(commands(typer.main.get_command(app)))
+    assert len(found) > 40
+    for words in found:
+        told = run(*words, "--help")
+        assert told.exit_code == 0, (words, told.exception)

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.cli.dead_letter_choice import chosen, moment, must_choose
-from streams.dead_letter_book import Book, Standing, Where, count_up
+from streams.dead_letter_book import Book, Standing, Where, count_up, history
 from streams.dead_letters import (
     STATES,
     DeadLetter,
@@ -94,6 +94,15 @@ def test_a_mark_says_no_more_than_the_letter_did():
     assert (told.did, told.reason, told.detail) == ("failed", "bad_id", "a product id")
 
 
+def test_the_history_of_a_letter_is_of_its_own_marks_that_can_be_read():
+    old, new = letter(7), letter(7, value=b"y")
+    rows = [old, mark(of(old), "dropped"), new, (mark(of(new), "sent")[0], b"{"), letter(8)]
+    rows += [mark(of(new), "failed", "bad_time", "why"), mark(of(letter(8)), "sent")]
+    records = [Record(offset, 1_000 * offset, *row) for offset, row in enumerate(rows)]
+    assert [(at_ms, done.did) for at_ms, done in history(records, of(old))] == [(1_000, "dropped")]
+    assert [(at_ms, done.did) for at_ms, done in history(records, of(new))] == [(5_000, "failed")]
+
+
 @pytest.mark.parametrize(
     ("where", "offsets"),
     [
@@ -130,10 +139,10 @@ def test_times_are_said_absolutely_or_as_so_long_ago():
 
 
 def test_nothing_is_changed_without_a_choice():
-    nothing = chosen(None, None, None, None, None, None, None, None)
+    nothing = chosen()
     with pytest.raises(SettingsError, match="--all"):
         must_choose(nothing, every=False)
     must_choose(nothing, every=True)
     must_choose(nothing._replace(reason="bad_id"), every=False)
     with pytest.raises(SettingsError, match="open, failed"):
-        chosen(None, None, None, None, None, None, None, "sad")
+        chosen(state="sad")

@@ -24,7 +24,7 @@ from streams.partition import Partition as Runner
 from streams.ports import Record
 from streams.shopper_erasures import TABLE as ERASED
 from streams.shopper_rows import LEDGER, OPEN_DAYS, SHOPPERS
-from streams.shoppers import build_shoppers
+from streams.shoppers import Shoppers, build_shoppers
 from streams.weeks import week_end_ms, week_key, week_of
 from streams.windows import DAY_MS, HOUR_MS, MINUTE_MS, WindowSettings
 from tests.strategies_events import DESTINATIONS, Partition
@@ -233,6 +233,28 @@ def test_what_has_left_the_ledger_stays_as_a_count_of_nobody():
     assert not any(key.endswith(b"ann") for key in partition.rows(LEDGER))
     partition.forget([erasure(NOON + 30 * DAY_MS)])
     assert bought(partition) == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_so_it_does_where_the_week_was_at_hand_when_it_left(restarts: bool):
+    partition = Partition(WindowSettings(keep_ms=DAY_MS))
+    partition.take([buy("a", NOON), buy("b", NOON, "q")])
+    partition.owner.commit()
+    over = week_end_ms(week_of(NOON)) + DAY_MS
+    visits = [Click(f"c{n}", over - n * 20 * MINUTE_MS, "ann", "p") for n in range(30, -2, -1)]
+    partition.take([Return("r", visits[0].at_ms, "ann", "q"), *visits[:-1]])
+    partition.owner.commit()
+    assert any(key.endswith(b"ann") for key in partition.rows(LEDGER))
+    partition.take(visits[-1:])
+    partition.owner.commit()
+    assert not any(key.endswith(b"ann") for key in partition.rows(LEDGER))
+    if restarts:
+        partition.open()
+    partition.forget([erasure(over + DAY_MS)])
+    assert (bought(partition), bought(partition, b"q")) == (1, 0)
+    stage = partition.owner.stage
+    assert isinstance(stage, Shoppers)
+    assert stage.gauges() == {"open_visits": 0, "ledger_rows": 0}
 
 
 def test_words_that_nobody_else_used_go_with_the_total(partition: Partition):
