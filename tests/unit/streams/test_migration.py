@@ -1,7 +1,8 @@
 """Stores of older layouts: brought up to date whole, or refused with what to do."""
 
 import json
-import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from streams.errors import StateError
 from streams.inbox import Inbox
 from streams.layout_steps import STEPS, bring_up
 from streams.migration import open_store
-from streams.owner import LAYOUT_VERSION, Owner, Start, kept_of, with_layout
+from streams.owner import LAYOUT_VERSION, Owner, kept_of, with_layout
 from streams.ports import State
 from streams.registry import SPECS
 from streams.stages import Bundles
@@ -219,28 +220,46 @@ def test_every_layout_since_the_oldest_has_a_step():
     assert sorted(STEPS) == list(range(OLDEST_LAYOUT, LAYOUT_VERSION))
 
 
+_KILLED = """
+import os, sys, pathlib
+from streams.owner import Owner, Start
+from streams.registry import SPECS
+from streams.stages import Bundles
+from tests.in_process import settings
+from topology.store.rocksdb import RocksStore
+
+shoppers = SPECS["shoppers"]
+store = RocksStore(pathlib.Path(sys.argv[1]), shoppers.all_tables)
+built = shoppers.build(settings(), Bundles())
+owner = Owner("shoppers", 0, store, built, {}, graph="g/1")
+owner.start(Start(7, None, {}, "boot"))
+for _ in range(20):
+    store.put("ledger", b"row", bytes(1_000))
+    owner.commit()
+print(owner.kept.version)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
 def test_a_store_that_lost_commits_is_a_restored_one_for_whoever_opens_it_next(tmp_path: Path):
     """The next to open it finds a sound log: a worker after a kill, or after `state migrate`."""
-    tables, name = SPECS["shoppers"].all_tables, "shoppers"
-    with RocksStore(tmp_path / "whole", tables) as store:
-        owner = Owner(name, 0, store, SPECS[name].build(settings(), Bundles()), {}, graph="g/1")
-        owner.start(Start(7, None, {}, "boot"))
-        for _ in range(20):
-            store.put("ledger", b"row", bytes(1_000))
-            owner.commit()
-        shutil.copytree(store.path, tmp_path / "copy")  # as after `kill -9`
-    log = max((tmp_path / "copy").glob("*.log"), key=lambda file: file.stat().st_size)
+    tables, killed = SPECS["shoppers"].all_tables, tmp_path / "killed"
+    written = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(killed)], check=True, capture_output=True, text=True
+    )
+    log = max(killed.glob("*.log"), key=lambda file: file.stat().st_size)
     data = bytearray(log.read_bytes())
     data[-3_000] ^= 0xFF
     log.write_bytes(data)
-    with open_store(tmp_path / "copy", tables) as store:
+    with open_store(killed, tables) as store:
         assert store.lost_commits  # or the test shows nothing
-    with open_store(tmp_path / "copy", tables) as store:
+    with open_store(killed, tables) as store:
         assert not store.lost_commits
         kept = kept_of(store)
     assert kept is not None
     assert (kept.incarnation, kept.graph) == (-1, "g/1")
-    assert 1 < kept.version < owner.kept.version
+    assert 1 < kept.version < int(written.stdout)
 
 
 def test_products_without_their_records_are_refused_with_what_to_do(old: Path):
