@@ -100,6 +100,8 @@ class ErasureFeed:
                     self._moved.notify_all()
         except KafkaError as error:
             self._fail(self._unreadable(error))
+        except Exception as error:  # noqa: BLE001 - who hears of no later erasure may not go on
+            self._fail(error)
 
     def _take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         try:

@@ -119,13 +119,13 @@ class Fleet:
                 await self._adjust(found)
 
     async def _adjust(self, found: Generations) -> None:
-        """End what is not kept any more, start what is."""
+        """End what is not kept any more, or runs with other settings; start what is not running."""
         wanted = self._wanted(found)
-        for name in [name for name in self._units if name not in wanted]:
-            unit = self._units[name]
-            unit.stop(for_good=True)
-            await unit.task
-            del self._units[name]
+        for name, unit in list(self._units.items()):
+            if unit.of != wanted.get(name):
+                unit.stop(for_good=name not in wanted)
+                await unit.task
+                del self._units[name]
         await self._forget(found)
         for name, (settings, stages) in wanted.items():
             if name not in self._units:
@@ -140,11 +140,11 @@ class Fleet:
         yield await generation_log.read(self._settings)
         await self._stopping.wait()
 
-    def _wanted(self, found: Generations) -> dict[str, tuple[Settings, list[str]]]:
+    def _wanted(self, found: Generations) -> dict[str, "_Wanted"]:
         """Generation, or ROUTE -> settings and stages of what should run here."""
         base = generation_log.of_base(self._settings)
         named = self._settings.generation
-        wanted: dict[str, tuple[Settings, list[str]]] = {}
+        wanted: dict[str, _Wanted] = {}
         if named:
             kept = [found.find(named)]
         else:
@@ -152,12 +152,14 @@ class Fleet:
                 wanted[ROUTE] = (base, [ROUTE])
             told = [found.get(name) for name in found.serving.kept]
             kept = [each for each in told if each is not None and each.usable]
+        # Prometheus asks at set ports: those of the first one's workers, then of their heirs'.
+        watched = LIVE if found.live.usable else found.serving.name
         for generation in kept:
             if stages := [each for each in self._stages if each in generation.stages]:
                 settings = settings_of(base, generation)
-                if generation.name == LIVE and settings.metrics_port and ROUTE in wanted:
-                    port = settings.metrics_port + settings.workers_of(ROUTE)
-                    settings = settings.with_(metrics_port=port)
+                if generation.name == watched and base.metrics_port:
+                    routes = base.workers_of(ROUTE) if ROUTE in wanted else 0
+                    settings = settings.with_(metrics_port=base.metrics_port + routes)
                 wanted[generation.name] = (settings, stages)
         if named and not wanted:
             raise StateError(
@@ -166,9 +168,10 @@ class Fleet:
             )
         return wanted
 
-    def _unit(self, settings: Settings, stages: Sequence[str], *, locked: bool) -> "_Unit":
+    def _unit(self, settings: Settings, stages: list[str], *, locked: bool) -> "_Unit":
         supervisor = Supervisor(settings, slots(settings, stages), command=self._command)
-        return _Unit(supervisor, lock_file(settings) if locked else None, self._ended)
+        lock = lock_file(settings) if locked else None
+        return _Unit(supervisor, lock, self._ended, of=(settings, stages))
 
     def _ended(self, code: int) -> None:
         """A supervisor gave up: what an operator must change ends all."""
@@ -190,13 +193,20 @@ class Fleet:
 
 _FIRST = (ROUTE, LIVE)
 _Ended = Callable[[int], None]
+_Wanted = tuple[Settings, list[str]]
 
 
 class _Unit:
-    """A supervisor that runs until it is asked to stop, once it has its lock."""
+    """A supervisor that runs until it is asked to stop, once it has its lock.
 
-    def __init__(self, supervisor: Supervisor, lock: Path | None, ended: "_Ended") -> None:
-        self._supervisor, self._lock, self._tell = supervisor, lock, ended
+    Attributes:
+        of: the settings and stages that it runs.
+    """
+
+    def __init__(
+        self, supervisor: Supervisor, lock: Path | None, ended: "_Ended", of: "_Wanted"
+    ) -> None:
+        self._supervisor, self._lock, self._tell, self.of = supervisor, lock, ended, of
         self._stopping = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 

@@ -243,7 +243,7 @@ def settings_of(base: Settings, generation: Generation) -> Settings:
     values |= generation.changes | {
         "generation": generation.name,
         "generation_base": generation.base,
-        "metrics_port": 0,  # the first one's workers have those that are set
+        "metrics_port": 0,  # set ports are for one graph alone: `fleet` says for which
         "allow_empty_store": False,
     }
     return Settings.from_json(msgspec.json.encode(values))

@@ -43,6 +43,8 @@ class StageReport:
         if marks:
             delay_s = self._now_s() - max(marks) / 1000
             metrics.WATERMARK_DELAY.labels(stage).set(delay_s)
+        elif not partitions:  # what was given away is told by its new owner
+            metrics.WATERMARK_DELAY.labels(stage).set(0)
         for each in partitions:
             self._tell_caches(each)
         if turn % _SLOW_EVERY == 0:

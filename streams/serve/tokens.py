@@ -26,6 +26,7 @@ from streams.settings import Settings
 
 PREFIX: Final = "cg_"
 _TOKEN = re.compile(r"cg_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _NOBODY = hashlib.sha256(b"").hexdigest()
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -75,6 +76,8 @@ def decode(told: bytes) -> Tokens:
         raise ValueError("it is no file of tokens") from error
     if found.version != 1 or len({each.id for each in found.tokens}) != len(found.tokens):
         raise ValueError("it is of another version, or names an id twice")
+    if not all(_SHA256.fullmatch(each.sha256) for each in found.tokens):
+        raise ValueError("a sha256 in it is not 64 hex digits")
     return found
 
 

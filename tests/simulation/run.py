@@ -10,10 +10,10 @@ from random import Random
 from streams.checks.partition import check_partition
 from streams.derived import TABLE as DERIVED
 from streams.registry import SPECS
+from streams.windows import WindowSettings
 from tests.simulation.cases import (
     NEXT,
     PARTITIONS,
-    WINDOWS,
     Case,
     expected,
     facts_of,
@@ -60,7 +60,7 @@ def _end(world: World, case: Case, want: dict[str, bytes]) -> None:
         world.owners_of[key].exchange()
     world.settle()
     _compare(world, want, "at rest")
-    _sound(world, "at rest")
+    _sound(world, case.windows, "at rest")
     late, world.adrift = world.adrift, []
     for process in late:
         for log in sorted(process.under_way):
@@ -84,7 +84,7 @@ def _end(world: World, case: Case, want: dict[str, bytes]) -> None:
     no_trace(world, left_of(case), case.erasures)
     _rebuild(world, RECEIVERS)
     _compare(world, want, "rebuilt from the compacted topics")
-    _sound(world, "rebuilt from the compacted topics")
+    _sound(world, case.windows, "rebuilt from the compacted topics")
     no_trace(world, left_of(case), case.erasures)
 
 
@@ -118,11 +118,11 @@ def _compare(world: World, want: dict[str, bytes], when: str) -> None:
         raise WrongError(f"{when} the graph is wrong: {_difference(found, want)}")
 
 
-def _sound(world: World, when: str) -> None:
+def _sound(world: World, windows: WindowSettings, when: str) -> None:
     """What `state check` says of all stores."""
     for (stage, partition), process in world.owners_of.items():
         spec, graph = SPECS[stage], f"sim/{PARTITIONS}"
-        checked = check_partition(process.store, spec, partition, graph=graph, windows=WINDOWS)
+        checked = check_partition(process.store, spec, partition, graph=graph, windows=windows)
         if checked.problems:
             raise WrongError(f"{when} the store of {stage}/{partition} is wrong: {checked}")
 

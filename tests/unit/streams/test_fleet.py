@@ -1,6 +1,7 @@
 """What `cartograph worker` runs, and what it removes, without a Kafka."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,60 @@ def test_a_generation_that_was_dropped_while_nothing_ran_here_is_removed_at_the_
     assert (tmp_path / "graph" / "checkpoints").exists()
 
 
+_TELLS = """\
+import os, pathlib, signal, sys, time
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, lambda *_: sys.exit(0))
+folder, stage, of = pathlib.Path(sys.argv[1]), sys.argv[2], (sys.argv[3:] or ["first"])[0]
+told = folder / f"{stage}.{of}.{os.getpid()}"
+told.write_text(sys.stdin.read())
+told.rename(told.with_name(told.name + ".json"))
+time.sleep(60)
+"""
+
+
+def test_the_ports_that_prometheus_asks_are_those_of_the_graph_that_took_the_firsts_place(
+    tmp_path: Path,
+):
+    """Else nothing is heard of its workers once the first one is dropped; no other is disturbed."""
+    fleet = Fleet(
+        Settings(data_dir=tmp_path / "data", metrics_port=20_000),
+        ["route", "graph"],
+        command=lambda stage, _: [sys.executable, "-c", _TELLS, str(tmp_path), stage],
+    )
+    heirs = [generation_record(Generation(name=f"g{n}", state="built")) for n in (1, 2)]
+    gone = generation_record(Generation(name=LIVE, state="dropped"))
+
+    async def started(count: int) -> dict[str, int]:
+        """Worker -> its port, of those that started since this was asked last."""
+        async with asyncio.timeout(20):
+            while len(found := list(tmp_path.glob("*.json"))) < count:
+                await asyncio.sleep(0.02)
+        told = {
+            ".".join(each.name.split(".")[:2]): Settings.from_json(each.read_bytes()).metrics_port
+            for each in found
+        }
+        for each in found:
+            each.unlink()
+        return told
+
+    async def work() -> None:
+        await fleet._adjust(known(*heirs, serving_record(Serving("g1", (LIVE, "g1", "g2")))))
+        first = {"route.first": 20_000, "graph.first": 20_001, "graph.g1": 0, "graph.g2": 0}
+        assert await started(4) == first
+        await fleet._adjust(known(*heirs, gone, serving_record(Serving("g1", ("g1", "g2")))))
+        assert await started(1) == {"graph.g1": 20_001}
+        await fleet._adjust(known(*heirs, gone, serving_record(Serving("g2", ("g1", "g2")))))
+        assert await started(2) == {"graph.g1": 0, "graph.g2": 20_001}
+        fleet.stop()
+        for unit in fleet._units.values():
+            unit.stop(for_good=False)
+            await unit.task
+        assert not list(tmp_path.glob("*.json"))
+
+    asyncio.run(work())
+
+
 def test_a_supervisor_that_breaks_ends_all_and_is_told(tmp_path: Path, monkeypatch):
     """Else the others would go on, and nobody would hear that its stages do not run."""
 
@@ -69,7 +124,8 @@ def test_a_supervisor_that_breaks_ends_all_and_is_told(tmp_path: Path, monkeypat
         told: list[int] = []
         monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
         supervisor = Supervisor(Settings(data_dir=tmp_path), [Slot("graph", 0)])
-        unit = _Unit(supervisor, tmp_path / "lock", told.append)
+        of = (Settings(data_dir=tmp_path), ["graph"])
+        unit = _Unit(supervisor, tmp_path / "lock", told.append, of)
         with pytest.raises(ExceptionGroup):
             await unit.task
         return told

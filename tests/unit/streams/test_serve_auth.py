@@ -205,6 +205,18 @@ def test_two_rows_of_one_id_are_no_file_of_ours(tmp_path):
         tokens.read(file)
 
 
+@pytest.mark.parametrize("told_hash", ["", "é" * 64, "A" * 64, "0" * 63])
+def test_a_hash_that_is_none_is_told_when_the_file_is_read(tmp_path, told_hash):
+    """Not when somebody asks: it cannot be compared, and every answer would be a 500."""
+    file = tmp_path / "tokens.json"
+    tokens.create(file, "ann", "reader", now_ms=NOW)
+    told = json.loads(file.read_text())
+    told["tokens"][0]["sha256"] = told_hash
+    file.write_text(json.dumps(told))
+    with pytest.raises(SettingsError, match="not 64 hex digits"):
+        tokens.Checker(file).identify("cg_0123456789ab_" + "x" * 43, NOW)
+
+
 @given(st.text() | st.from_regex(r"cg_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", fullmatch=True))
 def test_nothing_that_was_not_made_is_a_token(tmp_path_factory, told):
     file = tmp_path_factory.getbasetemp() / "given-tokens.json"

@@ -100,3 +100,5 @@ def test_reports_add_partitions_up_and_count_growth_once(stores):
     assert sample("cartograph_held_age_seconds", relation="is_a") is None
     assert sample("cartograph_fact_reasons", relation="is_a", status="held", reason="new_type") == 0
     assert sample("cartograph_store_rows", stage="t9", table="a") == 2_000
+    report.tell([], turn=11)
+    assert sample("cartograph_watermark_delay_seconds", stage="t9") == 0, "its new owner tells it"
