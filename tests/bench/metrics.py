@@ -1,6 +1,6 @@
 """What metrics cost: the same records with all of them and with none, piece by piece in turns.
 
-    python -m tests.bench.metrics [--pairs N] [--stages route,graph] [--same]
+    python -m tests.bench.metrics [--pairs N] [--stages route,graph] [--of metrics] [--same]
 
 Every stage twice in one process, with its metrics and without (`metrics_side`): one partition on
 RocksDB, read, committed and sent as a worker does it, with a network that costs nothing. Models are
@@ -10,8 +10,9 @@ CPU time of a pair, *without* by *with*: the median of all pairs, and its 95 % i
 of the stage's thread, which is what bounds a worker (with the shipped models: of all threads), so
 that what RocksDB compacts meanwhile, for whichever side, moves nothing. A machine that others use
 moves single pairs, not the median. What a worker says once a second and a scrape every five seconds
-(Prometheus asks every 15 to 60) are measured on their own, and taken off. `--same` measures two
-sides without metrics: how far to trust the rest.
+(Prometheus asks every 15 to 60) are measured on their own, and taken off. `--of` takes what is told
+of the work (metrics) and what stages count of the graph in their state (quality) apart. `--same`
+measures two sides without either: how far to trust the rest.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -32,7 +32,7 @@ import prometheus_client
 
 from streams import metrics
 from streams.ports import Record
-from tests.bench.metrics_side import Side, without_metrics
+from tests.bench.metrics_side import PARTS, Side, without
 from tests.bench.metrics_work import STAGES
 from tests.bench.report import Row, save
 
@@ -88,13 +88,15 @@ class Measured(NamedTuple):
         return self.records / statistics.median(t.wall_s if wall else t.cpu_s for t in side)
 
 
-async def measure(stage: str, pairs: int, folder: Path, *, same: bool) -> Measured:
+async def measure(
+    stage: str, pairs: int, folder: Path, *, of: Sequence[str] = PARTS, same: bool = False
+) -> Measured:
     """Feed both sides; a fifth as many pairs first are not counted."""
     size, records_of, make = STAGES[stage]
     cpu = time.process_time if stage.endswith("models") else time.thread_time
-    with without_metrics():
+    with without(of):
         off = make(folder / "off", size)
-    with without_metrics() if same else nullcontext():
+    with without(of if same else ()):
         on = make(folder / "on", size)
     found, stream = Measured(2 * size, [], []), records_of()
     for number in range(-(pairs // 5), pairs):
@@ -171,17 +173,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--stages", default="", help=f"of {', '.join(STAGES)}; by default all")
-    parser.add_argument("--same", action="store_true", help="no side has metrics: the noise")
+    parser.add_argument("--of", choices=PARTS, help="what one side has not; by default both")
+    parser.add_argument("--same", action="store_true", help="no side has them: the noise")
     asked = parser.parse_args(arguments)
     gc.set_threshold(*_GARBAGE)
     rows, lines = [], []
     for stage in asked.stages.split(",") if asked.stages else STAGES:
         with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
-            found = asyncio.run(measure(stage, asked.pairs, Path(folder), same=asked.same))
+            of = [asked.of] if asked.of else PARTS
+            found = asyncio.run(measure(stage, asked.pairs, Path(folder), of=of, same=asked.same))
         rows.append(row_of(stage, found, same=asked.same))
         lines.append(line_of(stage, found))
         print(f"  {lines[-1]}", flush=True)
-    save("metrics-same" if asked.same else "metrics", rows, lines)
+    save("-".join(["metrics", *filter(None, [asked.of, asked.same and "same"])]), rows, lines)
 
 
 if __name__ == "__main__":

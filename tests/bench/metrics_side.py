@@ -1,17 +1,18 @@
 """One side of `tests.bench.metrics`: a stage that is fed and told off, with its metrics or without.
 
-Both sides stand in one process: the same machine code, hash seed and moment. *Without* means
-built while every metric is one that does nothing, the clocks of `StepTimes` are not read and
-the stages do not count the graph's quality. What both have: the integers that stages count of what
-they read (`Owner.tally`, which the state keeps, and `CacheCount`).
+Both sides stand in one process: the same machine code, hash seed and moment. *Without metrics*
+means built while every metric is one that does nothing and the clocks of `StepTimes` are not read;
+*without quality*, while the stages keep no counts of the graph's quality in their state and watch
+no scores. What both have: the integers that stages count of what they read (`Owner.tally`, which
+the state keeps, and `CacheCount`).
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from unittest.mock import patch
 
 from faust.types import TP
@@ -93,21 +94,28 @@ class NoScoreWatch(ScoreWatch):
         pass
 
 
+_TIMES = ((partition, "StepTimes", NoTimes), (route_holdings, "StepTimes", NoTimes))
+_QUALITY = (
+    (graph_facts, "FactQuality", NoFactQuality),
+    (products, "ProductQuality", NoProductQuality),
+    (models, "ScoreWatch", NoScoreWatch),
+)
+PARTS: Final = ("metrics", "quality")
+
+
 @contextmanager
-def without_metrics() -> Iterator[None]:
-    """What is built meanwhile has no metrics."""
+def without(parts: Container[str]) -> Iterator[None]:
+    """What is built meanwhile has none of these `PARTS`."""
     with ExitStack() as stack:
-        for name, thing in list(vars(metrics).items()):
-            if isinstance(thing, MetricWrapperBase):
-                stack.enter_context(patch.object(metrics, name, Nothing()))
-        for place, name, other in (
-            (partition, "StepTimes", NoTimes),
-            (route_holdings, "StepTimes", NoTimes),
-            (graph_facts, "FactQuality", NoFactQuality),
-            (products, "ProductQuality", NoProductQuality),
-            (models, "ScoreWatch", NoScoreWatch),
-        ):
-            stack.enter_context(patch.object(place, name, other))
+        if "metrics" in parts:
+            for name, thing in list(vars(metrics).items()):
+                if isinstance(thing, MetricWrapperBase):
+                    stack.enter_context(patch.object(metrics, name, Nothing()))
+            for place, name, other in _TIMES:
+                stack.enter_context(patch.object(place, name, other))
+        if "quality" in parts:
+            for place, name, other in _QUALITY:
+                stack.enter_context(patch.object(place, name, other))
         yield
 
 
