@@ -6,6 +6,7 @@ those of its partitions.
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from streams.registry import SPECS
 from streams.settings import Settings
 
 EARLIEST, NOW = "earliest", "now"
+Place = int | dict[int, int] | None
 _OFFSETS = re.compile(r"\d+:\d+(,\d+:\d+)*")
 _HOW = (
     "use earliest, a time as 2026-11-01T08:00 or in ms since 1970, or offsets of partitions as "
@@ -26,7 +28,7 @@ _HOW = (
 )
 
 
-def read_place(told: str) -> int | dict[int, int] | None:
+def read_place(told: str) -> Place:
     """What --from or --to says: a time in ms, offsets by partition, or None for either end.
 
     Raises:
@@ -48,6 +50,29 @@ def read_place(told: str) -> int | dict[int, int] | None:
     return int(at.timestamp() * 1000)
 
 
+def read_places(asked: tuple[str, str], now_ms: int) -> tuple[Place, Place]:
+    """What --from and --to say together.
+
+    Args:
+        asked: both, in the operator's words.
+        now_ms: wall time, ms since 1970.
+
+    Raises:
+        SettingsError: a place that is none; a stretch before all that there is, or a time ahead.
+    """
+    since, until = asked
+    if since == NOW or until == EARLIEST:
+        raise SettingsError(f"--from {since} --to {until} holds nothing: {_HOW}")
+    found = read_place(since), read_place(until)
+    for option, told, place in zip(("--from", "--to"), asked, found, strict=True):
+        if isinstance(place, int) and place > now_ms:
+            raise SettingsError(
+                f"{option} {told} lies ahead: a replay reads what is there; without --to it goes "
+                "on with what comes"
+            )
+    return found
+
+
 async def stretch_of(settings: Settings, generation: Generation) -> tuple[Offsets, Offsets]:
     """Where the stages of a generation begin and end; what is not named has no such bound.
 
@@ -57,10 +82,7 @@ async def stretch_of(settings: Settings, generation: Generation) -> tuple[Offset
         SettingsError: a place that is none, or behind another.
         BrokerError: the broker does not answer.
     """
-    since, until = generation.asked
-    if since == NOW or until == EARLIEST:
-        raise SettingsError(f"--from {since} --to {until} holds nothing: {_HOW}")
-    first_place, last_place = read_place(since), read_place(until)
+    first_place, last_place = read_places(generation.asked, time.time_ns() // 10**6)
     own = settings_of(settings, generation).names
     inputs = {topic for stage in generation.stages for topic in SPECS[stage].inputs}
     shared = sorted(inputs - set(own.owned()))
@@ -79,7 +101,7 @@ async def stretch_of(settings: Settings, generation: Generation) -> tuple[Offset
         if "events" in shared:
             found = await _found(consumer, places["events"], first_place, at_begin=True)
             starts["events"] = found
-        if until:
+        if generation.asked[1]:
             for name in shared:
                 place = last_place if name == "events" else None
                 ends[name] = await _found(consumer, places[name], place, at_begin=False)
@@ -94,7 +116,7 @@ async def stretch_of(settings: Settings, generation: Generation) -> tuple[Offset
 async def _found(
     consumer: AIOKafkaConsumer,
     tps: Iterable[TopicPartition],
-    place: int | dict[int, int] | None,
+    place: Place,
     *,
     at_begin: bool,
 ) -> dict[int, int]:

@@ -24,7 +24,7 @@ from streams.generations import (
 from streams.settings import RULES, Settings
 from streams.settings_rules import NotAllowed
 from streams.status import run_folder, stage_folder
-from streams.stretch import read_place
+from streams.stretch import read_place, read_places
 from streams.topics import SHARED, TOPICS, TOTALS, Names
 
 G2 = Generation(name="g2", changes={"k_shoppers": 5})
@@ -194,3 +194,12 @@ def test_a_place_is_an_end_a_time_or_offsets(told: str, place: object):
 def test_a_place_that_is_none_of_these_is_refused(told: str):
     with pytest.raises(SettingsError, match=r"is no place in graph\.events"):
         read_place(told)
+
+
+@pytest.mark.parametrize(
+    "asked", [("now", ""), ("earliest", "earliest"), ("2001", ""), ("5", "2001")]
+)
+def test_a_stretch_that_nothing_can_stand_in_is_refused(asked: tuple[str, str]):
+    with pytest.raises(SettingsError, match=r"holds nothing|lies ahead"):
+        read_places(asked, now_ms=2_000)
+    assert read_places(("5", "2000"), now_ms=2_000) == (5, 2_000)
