@@ -46,7 +46,12 @@ def test_the_file_is_read_and_the_environment_outranks_it(run, tmp_path: Path):
         (("config", "show"), {"CARTOGRAPH_CONFIG": "nowhere.toml"}, "nowhere.toml"),
         (("worker",), {}, "cartograph broker start"),
         (("worker",), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "CARTOGRAPH_SECRET"),
-        (("topics", "apply"), {"CARTOGRAPH_KAFKA": "127.0.0.1:1"}, "no Kafka answers"),
+        pytest.param(
+            ("topics", "apply"),
+            {"CARTOGRAPH_KAFKA": "127.0.0.1:1"},
+            "no Kafka answers",
+            marks=pytest.mark.slow,
+        ),
         (("state", "digest"), {}, "cartograph worker"),
         (("graph", "quality"), {}, "cartograph worker"),
         (("model", "reload", "tea"), {}, "tagging or cleaning"),
