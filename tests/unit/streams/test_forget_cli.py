@@ -39,9 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (["ann", "--until", "soon"], None, {}, "is no time"),
         (["ann", "--until", "2999-01-01"], None, {}, "in the future"),
         (["ann"], None, {"CARTOGRAPH_KAFKA": ""}, "no Kafka"),
-        pytest.param(
-            ["ann"], None, {}, "no Kafka answers at 127.0.0.1:1", marks=pytest.mark.slow
-        ),
+        pytest.param(["ann"], None, {}, "no Kafka answers at 127.0.0.1:1", marks=pytest.mark.slow),
     ],
 )
 def test_it_says_in_one_sentence_what_to_change(run, words, given, env, says):
