@@ -1,6 +1,7 @@
 """The embedded broker: one a folder, found again by any process, its data kept."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -104,28 +105,31 @@ def test_one_folder_has_one_broker_that_every_process_finds(tmp_path: Path) -> N
     assert not probe.answers(broker.address)
 
 
+@contextlib.contextmanager
+def taken(address: str) -> Iterator[socket.socket]:
+    """Another program listens there."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+        other.listen()
+        yield other
+
+
 @real_broker
 def test_a_taken_port_is_exchanged_for_another(tmp_path: Path) -> None:
     with process.running(tmp_path) as first:
         pass
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", int(first.address.rpartition(":")[2])))
-        other.listen()
-        with process.running(tmp_path) as second:
-            assert second.address != first.address
-            assert process.status(tmp_path).address == second.address
-            assert asyncio.run(admin.describe(second.address, ["absent"])) == {}
+    with taken(first.address), process.running(tmp_path) as second:
+        assert second.address != first.address
+        assert process.status(tmp_path).address == second.address
+        assert asyncio.run(admin.describe(second.address, ["absent"])) == {}
 
 
 @real_broker
 def test_a_port_that_its_last_owner_is_leaving_is_waited_for(tmp_path: Path) -> None:
     with process.running(tmp_path) as first:
         pass
-    with socket.socket() as leaving:
-        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        leaving.bind(("127.0.0.1", int(first.address.rpartition(":")[2])))
-        leaving.listen()
+    with taken(first.address) as leaving:
         gone = threading.Timer(1.0, leaving.close)
         gone.start()
         with process.running(tmp_path) as second:
