@@ -8,13 +8,14 @@ from pathlib import Path
 
 from faust.types import TP
 
-from streams.checkpoint.copying import GivenUpError, discard
+from streams.checkpoint.copying import GivenUpError
 from streams.checkpoint.recovery import Recovery
 from streams.control import Control
 from streams.owner import kept_of
 from streams.partition import Store
 from streams.transport import Log
 from topology.errors import StoreLockedError
+from topology.store.removal import remove
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Opening:
                 return await self._recovered(number, folder, wanted)
             if await self._is_behind(number, kept.offsets, broker):
                 newer = folder.with_name(f"{number}.newer")
-                await asyncio.to_thread(discard, newer)
+                await asyncio.to_thread(remove, newer)
                 if await self.recovery.restore(number, newer, wanted, beyond=kept.offsets):
                     store.close()
                     folder.rename(folder.with_name(f"{number}.behind-{time.time_ns() // 10**6}"))
@@ -100,7 +101,7 @@ class Opening:
         self, number: int, folder: Path, wanted: Callable[[], bool]
     ) -> Store | None:
         """The partition ran before, and this store has never been written."""
-        await asyncio.to_thread(discard, folder)
+        await asyncio.to_thread(remove, folder)
         restored = await self.recovery.restore(number, folder, wanted)
         store = await self._unlocked(folder, wanted)
         if store is not None and not restored and self.allow_empty:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -213,11 +212,6 @@ def _fetch(
             f"{folder} cannot be restored ({error}): it must be empty, and its disk have room for "
             f"{manifest.size:,} bytes"
         ) from error
-
-
-def discard(folder: Path) -> None:
-    """Remove a folder with all that is in it; none is no error."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _named_before(place: Place, manifest: Manifest) -> dict[str, str]:

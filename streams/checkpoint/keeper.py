@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 from streams import machine
 from streams.checkpoint import metrics
 from streams.checkpoint.completing import complete
-from streams.checkpoint.copying import GivenUpError, Hashes, Saved, discard, save
+from streams.checkpoint.copying import GivenUpError, Hashes, Saved, save
 from streams.checkpoint.manifest import Manifest, expected, is_id, new_id, result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import prune
@@ -32,6 +32,7 @@ from streams.settings import Settings
 from streams.status import CheckpointStatus
 from topology.errors import StoreError
 from topology.store.layout import LAYOUT_VERSION
+from topology.store.removal import remove
 
 log = logging.getLogger(__name__)
 _Done = TypeVar("_Done")
@@ -203,10 +204,10 @@ class Keeper:
                 told = f"{self._stage}/{number}: the worker that had it before still copies it"
                 raise GivenUpError(told) from error
             try:
-                await self._in_thread(partial(discard, copy))
+                await self._in_thread(partial(remove, copy))
                 yield copy
             finally:
-                await self._in_thread(partial(discard, copy))
+                await self._in_thread(partial(remove, copy))
 
     def _token(self, checkpoint: str, number: int) -> str:
         """Names what is copied for this; a try soon after one that failed goes on with that."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from streams.source_times import stretches
 from streams.topics import DAY_MS, TOMBSTONE_DAYS
 from streams.wire import FACTS
 from topology.graph import Graph, Tables
+from topology.store.removal import remove
 from topology.store.rocksdb import StoreMemory
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Follower:
 
     def _rebuild(self) -> None:
         self.store.close()
-        shutil.rmtree(replica_folder(self._settings))
+        remove(replica_folder(self._settings))
         self._open()
 
     async def _read(

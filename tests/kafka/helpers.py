@@ -25,6 +25,7 @@ from streams.settings import Settings
 from streams.stages import Bundles, StageSpec
 from streams.status import stage_folder
 from streams.topics import Names, plan
+from topology.errors import StoreError
 from topology.store.memory import MemoryStore
 from topology.store.rocksdb import RocksStore
 
@@ -259,8 +260,13 @@ def kept(settings: Settings, stage: str, partition: int) -> Kept | None:
     folder = stage_folder(settings, stage) / str(partition)
     if not (folder / "CURRENT").exists():
         return None
-    with RocksStore(folder, ("meta",), read_only=True) as store:
-        row = store.get("meta", b"kept")
+    try:
+        with RocksStore(folder, ("meta",), read_only=True) as store:
+            row = store.get("meta", b"kept")
+    except StoreError:
+        if (folder / "CURRENT").exists():
+            raise
+        return None  # an empty one, which made way for the state that its worker looks for
     return None if row is None else Kept(**json.loads(row))
 
 

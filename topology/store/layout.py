@@ -16,6 +16,8 @@ OLDEST_LAYOUT: Final = 1
 """The oldest that can be brought up to date."""
 LAYOUT_FILE: Final = "cartograph-layout"
 _NEW: Final = f"{LAYOUT_FILE}.new"
+_OF_NO_STORE: Final = (_NEW, "rocksdict-config.json")
+"""rocksdict makes a folder, with this file, of every path that it is asked to look at."""
 
 
 def layout_of(path: Path, *, create: bool, oldest: int = LAYOUT_VERSION) -> int:
@@ -35,7 +37,7 @@ def layout_of(path: Path, *, create: bool, oldest: int = LAYOUT_VERSION) -> int:
         return _checked(path, file.read_text(encoding="utf-8", errors="replace").strip(), oldest)
     if not create:
         raise StoreError(f"{path} is no store of Cartograph: name the folder of a partition")
-    if path.exists() and any(file.name != _NEW for file in path.iterdir()):
+    if path.exists() and any(file.name not in _OF_NO_STORE for file in path.iterdir()):
         raise StoreLayoutError(
             f"{path} is not empty and has no {LAYOUT_FILE}: it is no store of Cartograph, point "
             "CARTOGRAPH_DATA_DIR at another folder"

@@ -12,7 +12,8 @@ def patiently(open_: Callable[[], Any], *, tries: int = TRIES) -> Any:
     """What `open_` returns; tries again while files vanish beneath it.
 
     A read-only open lists a store's files and then opens them; the writer's compaction may remove
-    one between the two. Any other error, and the last, is raised.
+    one between the two, and a writer that begins a store has no files yet. Any other error, and the
+    last, is raised.
     """
     for left in reversed(range(tries)):
         try:

@@ -30,7 +30,7 @@ from topology.errors import StoreError
 from topology.store.failures import explained
 from topology.store.layout import LAYOUT_FILE as LAYOUT_FILE
 from topology.store.layout import LAYOUT_VERSION, layout_of, write_layout
-from topology.store.patience import TRIES, patiently
+from topology.store.patience import patiently
 from topology.store.rocksdb_options import StoreMemory as StoreMemory
 from topology.store.rocksdb_options import store_options
 from topology.store.rows import committed_rows
@@ -250,15 +250,20 @@ class RocksStore:
 
     def _database(self, tables: Sequence[str], options: Any) -> tuple[Any, list[str]]:
         """The database, and the names of its tables."""
-        known = _families(self.path, options)
-        names = sorted({*known, *(() if self.read_only else tables)} - {"default"})
-        access = AccessType.read_only(False) if self.read_only else AccessType.read_write()
+        if self.read_only:
+            found: tuple[Any, list[str]] = patiently(lambda: self._looked_at(options))
+            return found
+        names = sorted({*_families(self.path, options), *tables} - {"default"})
         families = {name: options for name in names}
-        found = patiently(
-            lambda: Rdict(str(self.path), options, families, access_type=access),
-            tries=TRIES if self.read_only else 1,
-        )
-        return found, names
+        access = AccessType.read_write()
+        return Rdict(str(self.path), options, families, access_type=access), names
+
+    def _looked_at(self, options: Any) -> tuple[Any, list[str]]:
+        # It fails before rocksdict has put a file into a folder that holds no database (any more).
+        names = sorted({*Rdict.list_cf(str(self.path), options)} - {"default"})
+        families = {name: options for name in names}
+        access = AccessType.read_only(False)
+        return Rdict(str(self.path), options, families, access_type=access), names
 
     def _set(self, table: str, key: bytes, value: bytes | None) -> None:
         try:

@@ -1,0 +1,27 @@
+"""Remove a store, so that a kill halfway leaves none instead of half of one."""
+
+import shutil
+from pathlib import Path
+
+from topology.errors import StoreError
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it; none is no error.
+
+    It is renamed first: a store with some of its files, left by a kill, would look damaged to the
+    next start and keep it from starting. What such a kill leaves, the next removal takes along.
+
+    Raises:
+        StoreError: the disk or its rights do not let it be renamed.
+    """
+    doomed = folder.with_name(f"{folder.name}.removed")
+    shutil.rmtree(doomed, ignore_errors=True)
+    if folder.exists():
+        try:
+            folder.rename(doomed)
+        except OSError as error:
+            raise StoreError(
+                f"{folder} cannot be removed ({error}): mend the disk or the folder's rights"
+            ) from error
+        shutil.rmtree(doomed, ignore_errors=True)
