@@ -1,13 +1,19 @@
 """Graphs beside the first: what is known of each, which one is served, and their settings. Pure.
 
 A *generation* has topics, consumer groups and folders of its own under `<prefix>.<name>` and reads
-the topics that it shares with the first, which is called `live` (`topics.SHARED`). Two kinds of
+the topics that it shares with the first, which is called `live` (`topics.SHARED`). Three kinds of
 records on the first graph's `graph.control` say all that others must know:
 
-| key               | value                                                                    |
-|-------------------|--------------------------------------------------------------------------|
-| generation/<name> | `Generation`: what it reads, what it was set to, how far it is           |
-| serving           | `Serving`: which one answers, and of which `cartograph worker` runs stages |
+| key                       | value                                                            |
+|---------------------------|------------------------------------------------------------------|
+| generation/<name>/<order> | `Generation` as it was ordered; written once                     |
+| generation/<name>         | `Generation`: the same, and how far it is by now                 |
+| serving                   | `Serving`: which one answers, of which workers run the stages    |
+
+Of two orders for one name the first in the log has it, and what the other says counts nowhere: who
+orders reads the log again behind the own record, and takes another name if it came second. The key
+of an order is its own, since compaction keeps the last record of a key: all who ever read the log
+find the same first one.
 
 The name of a generation that was dropped is not given again: a store of it that was left on some
 machine would be taken for the new one's.
@@ -91,6 +97,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         starts: where its stages begin to read; a partition that is not named from its beginning.
         ends: where they stop for good; a topic that is not named goes on for ever.
         changes: settings in which it differs, as `Settings` has them in JSON; no secrets.
+        order: token of the order that made it; "": by a program that gave none.
     """
 
     name: str
@@ -101,6 +108,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     starts: Offsets = {}
     ends: Offsets = {}
     changes: dict[str, object] = {}
+    order: str = ""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -159,13 +167,18 @@ class Generations:
             if key == _SERVING:
                 self.serving = _decode_serving(value)
             elif key.startswith(_GENERATION):
-                told = _decode_generation(value)
-                self._found[told.name] = told
+                self._take(key, _decode_generation(value))
             else:
                 return False
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False  # not one of ours
         return True
+
+    def _take(self, key: bytes, told: Generation) -> None:
+        first = self._found.get(told.name)
+        is_order = key != _GENERATION + told.name.encode()
+        if first is None or (first.order == told.order and not is_order):
+            self._found[told.name] = told
 
     @property
     def all(self) -> tuple[Generation, ...]:
@@ -217,6 +230,11 @@ class Generations:
         """A name that none has or had: g1, g2, ..."""
         taken = [_NUMBERED.fullmatch(each.name) for each in self.all]
         return f"g{max((int(match[1]) for match in taken if match), default=0) + 1}"
+
+
+def order_record(generation: Generation) -> tuple[bytes, bytes]:
+    """Key and value of the order for a generation, which it has if no other order came first."""
+    return _GENERATION + f"{generation.name}/{generation.order}".encode(), _encode(generation)
 
 
 def generation_record(generation: Generation) -> tuple[bytes, bytes]:

@@ -7,6 +7,7 @@ after a crash goes on: stores, claims and offsets are those of any stage.
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from models_onnx import bundle
 from streams import connection, generation_log, registry
 from streams.broker import admin
 from streams.control import TOPIC
-from streams.errors import CartographError, SettingsError, StateError, TopicError
+from streams.errors import BrokerError, CartographError, SettingsError, StateError, TopicError
 from streams.fleet import held, lock_file
 from streams.generations import (
     LIVE,
@@ -27,6 +28,7 @@ from streams.generations import (
     Generations,
     check_base,
     generation_record,
+    order_record,
     settings_of,
 )
 from streams.models import TASKS
@@ -79,11 +81,10 @@ async def prepare(settings: Settings, order: Order) -> Generation:
         TopicError: topics of that name belong to another graph.
         BrokerError: the broker does not answer.
     """
-    found = await generation_log.read(settings)
-    generation = _known(found, order)
-    if generation is None:
-        generation = await _new(settings, found, order)
-        await generation_log.write(settings, generation_record(generation))
+    generation = None
+    while generation is None:
+        found = await generation_log.read(settings)
+        generation = _known(found, order) or await _ordered(settings, found, order)
     specs = own_topics(settings, generation)
     await admin.apply(settings.kafka, specs, options=connection.options(settings))
     await _tell_workers(settings, generation)
@@ -115,6 +116,21 @@ def _known(found: Generations, order: Order) -> Generation | None:
     return generation
 
 
+async def _ordered(settings: Settings, found: Generations, order: Order) -> Generation | None:
+    """Order a new one; None: another order took its name meanwhile."""
+    generation = await _new(settings, found, order)
+    if generation is None:
+        return None
+    await generation_log.write(settings, order_record(generation))
+    first = (await generation_log.read(settings)).get(generation.name)
+    if first is None:
+        raise BrokerError(
+            f"the order for {generation.name} was written to {settings.topic(TOPIC)} and cannot be "
+            "read there: give the command again, and look at the broker's log if that does not help"
+        )
+    return first if first.order == generation.order else None
+
+
 def _is_so(generation: Generation, order: Order, *, told: bool) -> bool:
     """Whether a generation was ordered so; `told`: what the order leaves open may be anything."""
     wanted = _asked(order)
@@ -138,9 +154,13 @@ def _asked(order: Order) -> Generation:
     )
 
 
-async def _new(settings: Settings, found: Generations, order: Order) -> Generation:
+async def _new(settings: Settings, found: Generations, order: Order) -> Generation | None:
+    """What is to be ordered; None: somebody has a generation of this name by now."""
     generation = msgspec.structs.replace(
-        _asked(order), name=order.name or found.next_name(), made_ms=int(time.time() * 1000)
+        _asked(order),
+        name=order.name or found.next_name(),
+        made_ms=int(time.time() * 1000),
+        order=secrets.token_hex(8),
     )
     check_base(generation)
     await asyncio.to_thread(_check_loadable, settings_of(settings, generation))
@@ -148,6 +168,8 @@ async def _new(settings: Settings, found: Generations, order: Order) -> Generati
         raise StateError(f"{LIVE} is {found.live.state}, and its totals with it: use --base events")
     names = [spec.name for spec in own_topics(settings, generation)]
     taken = await admin.describe(settings.kafka, names, options=connection.options(settings))
+    if taken and (await generation_log.read(settings)).get(generation.name) is not None:
+        return None
     if taken:
         raise TopicError(
             f"{', '.join(sorted(taken))} exists: it belongs to another graph; choose another "

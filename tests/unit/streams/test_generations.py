@@ -17,6 +17,7 @@ from streams.generations import (
     as_paths_of_here,
     check_base,
     generation_record,
+    order_record,
     read_changes,
     serving_record,
     settings_of,
@@ -77,10 +78,14 @@ def test_the_longest_prefix_and_name_make_topics_that_kafka_takes():
     assert max(len(names.of(topic.name)) for topic in TOPICS) < 249
 
 
-def known(*generations: Generation, serving: Serving | None = None) -> Generations:
+Record = tuple[bytes, bytes]
+
+
+def known(*told: Generation | Record, serving: Serving | None = None) -> Generations:
     found = Generations()
-    for each in generations:
-        assert found.take(*generation_record(each))
+    for each in told:
+        record = generation_record(each) if isinstance(each, Generation) else each
+        assert found.take(*record)
     if serving:
         assert found.take(*serving_record(serving))
     return found
@@ -203,3 +208,41 @@ def test_a_stretch_that_nothing_can_stand_in_is_refused(asked: tuple[str, str]):
     with pytest.raises(SettingsError, match=r"holds nothing|lies ahead"):
         read_places(asked, now_ms=2_000)
     assert read_places(("5", "2000"), now_ms=2_000) == (5, 2_000)
+
+
+def ordered(name: str, order: str, *states: str) -> list[Record]:
+    """What an order, and whoever goes on with it, writes of a generation."""
+    made = Generation(name=name, order=order, changes={"k_shoppers": int(order, 16) + 2})
+    later = [msgspec.structs.replace(made, state=state) for state in states]
+    return [order_record(made), *(generation_record(each) for each in later)]
+
+
+def test_the_first_order_in_the_log_has_the_name_and_what_others_say_counts_nowhere():
+    first, second = ordered("g1", "1", "built"), ordered("g1", "2", "built", "dropped")
+    found = known(*first[:1], *second[:1], first[1], *second[1:])
+    assert (found.find("g1").order, found.find("g1").state) == ("1", "built")
+    assert found.next_name() == "g2"
+
+
+def generation_in(record: Record) -> Generation:
+    return msgspec.json.decode(record[1], type=Generation)
+
+
+@given(st.data())
+def test_whatever_compaction_has_taken_the_same_order_has_the_name(data: st.DataObject):
+    """Kafka keeps the last record of each key, of what is old enough; order and offsets stay."""
+    lots = [
+        ordered(name, f"{n}", *(data.draw(st.sampled_from([(), ("built",), ("built", "dropped")]))))
+        for n, name in enumerate(data.draw(st.lists(st.sampled_from(["g1", "g2"]), max_size=6)))
+    ]
+    log: list[Record] = []
+    while any(lots):  # the records of one order come one behind the other
+        lot = data.draw(st.sampled_from([each for each in lots if each]))
+        record = lot.pop(0)
+        wins = known(*log).get(generation_in(record).name)
+        if record[0].count(b"/") == 2 or (wins and wins.order == generation_in(record).order):
+            log.append(record)
+    dirty = data.draw(st.integers(0, len(log)))
+    last = {key: place for place, (key, _) in enumerate(log[:dirty])}
+    kept = [each for place, each in enumerate(log) if place >= dirty or last[each[0]] == place]
+    assert known(*kept).all == known(*log).all
