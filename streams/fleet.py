@@ -12,7 +12,7 @@ import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-from streams import generation_log, machine
+from streams import generation_log, generation_note, machine
 from streams.errors import StateError, StoreLockedError
 from streams.generations import LIVE, Generation, Generations, settings_of
 from streams.settings import STAGES, Settings
@@ -120,6 +120,7 @@ class Fleet:
 
     async def _adjust(self, found: Generations) -> None:
         """End what is not kept any more, or runs with other settings; start what is not running."""
+        generation_note.write(self._settings, found)
         wanted = self._wanted(found)
         for name, unit in list(self._units.items()):
             if unit.of != wanted.get(name):

@@ -51,6 +51,16 @@ async def as_run(settings: Settings) -> Settings:
     return settings_of(of_base(settings), (await read(settings)).find(settings.generation))
 
 
+async def as_serving(settings: Settings) -> Settings:
+    """The same of the generation that answers, where the settings name none.
+
+    Raises:
+        StateError, BrokerError, TopicError: see `as_run`.
+    """
+    found = await read(settings)
+    return settings_of(of_base(settings), found.find(settings.generation or found.serving.name))
+
+
 async def write(settings: Settings, record: tuple[bytes, bytes]) -> None:
     """Put a record on the control topic; it is there for good when this returns.
 

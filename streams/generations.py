@@ -29,9 +29,7 @@ import msgspec
 from streams.errors import SettingsError, StateError
 from streams.settings import RULES, STAGES, Settings
 from streams.settings_rules import NotAllowed, Rule
-
-LIVE = "live"
-"""The name of the first generation, whose topics have no name of their own."""
+from streams.topics import LIVE as LIVE
 
 Base: TypeAlias = Literal["events", "totals"]
 State: TypeAlias = Literal["building", "built", "dropping", "dropped"]
@@ -153,11 +151,15 @@ _decode_serving = msgspec.json.Decoder(Serving).decode
 
 
 class Generations:
-    """All that the control topic says of generations, read record by record."""
+    """All that the control topic says of generations, read record by record.
 
-    def __init__(self) -> None:
-        self.serving = Serving()
-        self._found: dict[str, Generation] = {}
+    Args:
+        serving, found: what is known before.
+    """
+
+    def __init__(self, serving: Serving | None = None, found: Iterable[Generation] = ()) -> None:
+        self.serving = serving or Serving()
+        self._found = {each.name: each for each in found}
 
     def take(self, key: bytes | None, value: bytes | None) -> bool:
         """Read a record of the control topic; False if it says nothing of generations."""
@@ -220,11 +222,14 @@ class Generations:
             StateError: topics cannot be named so, or it is the first one's.
         """
         try:
-            is_name = bool(RULES["generation"].read(name))
+            is_name = RULES["generation"].read(name) not in ("", LIVE)
         except NotAllowed:
             is_name = False
         if not is_name:
-            raise StateError(f"{name!r} is no name of a generation: {RULES['generation'].allowed}")
+            raise StateError(
+                f"{name!r} is no name for another generation: use lower-case letters and digits, "
+                f"joined by single '-', at most 30; not {LIVE!r}"
+            )
 
     def next_name(self) -> str:
         """A name that none has or had: g1, g2, ..."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from streams.generations import Generation
+from streams.generations import LIVE, Generation
 from streams.registry import SPECS
 from streams.route_checks import NAME as ROUTE
 from streams.settings import STAGES, Settings
@@ -51,7 +51,7 @@ def rights(settings: Settings) -> list[Right]:
         settings: where they name a generation, only what is needed for that one. Of one that is
             built from totals `generation_base` must say so.
     """
-    if settings.generation:
+    if settings.generation not in ("", LIVE):
         return _beside(settings)
     found = _route(settings)
     for stage in STAGES:
@@ -63,11 +63,12 @@ def rights(settings: Settings) -> list[Right]:
     found += _topics(settings, SETUP, ["control"], "READ")
     found += [Right(SHOP, "topic", name, "WRITE") for name in settings.sources]
     found += _topics(settings, FORGET, ["erasures"], "READ", "WRITE")
-    found += _topics(settings, FORGET, ["control"], "READ", "DESCRIBE_CONFIGS")
+    found += _known(settings, FORGET)
     found += _tidy(settings, SPECS)
     found += [Right(RETRY, "topic", name, "READ") for name in settings.sources]
+    found += _known(settings, RETRY)
     found += _topics(settings, RETRY, ["events", "catalog", "dead-letters"], "READ", "WRITE")
-    found += _topics(settings, ORDERS, ["control"], "READ", "WRITE")
+    found += _topics(settings, ORDERS, ["control"], "READ", "WRITE", "DESCRIBE_CONFIGS")
     gone = [name for name in every if name not in REMAIN]
     return found + _graphs(settings, SPECS, gone)
 
@@ -77,7 +78,7 @@ def _beside(settings: Settings) -> list[Right]:
     base = settings.with_(generation="", generation_base="events")
     stages = Generation(name=settings.generation, base=settings.generation_base).stages  # type: ignore[arg-type]
     own = settings.names.owned()
-    known = _topics(base, "", ["control"], "READ", "DESCRIBE_CONFIGS")
+    known = _known(settings, "")
     of_stages = [
         right
         for stage in stages
@@ -94,6 +95,9 @@ def _beside(settings: Settings) -> list[Right]:
         *(each._replace(part=SERVE) for each in known),
         *_topics(settings, SERVE, ["facts"], "READ", "DESCRIBE_CONFIGS"),
         *_tidy(settings, stages),
+        *_known(settings, RETRY),
+        *_topics(settings, RETRY, ["dead-letters"], "READ", "WRITE", "DESCRIBE_CONFIGS"),
+        *_known(settings, ORDERS),
         *_topics(settings, ORDERS, ["control"], "READ", "WRITE"),
         *dict.fromkeys(each._replace(part=REPLAY) for each in replay),
         *_graphs(settings, stages, own),
@@ -102,7 +106,13 @@ def _beside(settings: Settings) -> list[Right]:
 
 def _tidy(settings: Settings, stages: Iterable[str]) -> list[Right]:
     totals = dict.fromkeys(name for stage in stages for name in SPECS[stage].outputs)
-    return _topics(settings, TIDY, totals, "READ", "WRITE")
+    return [*_known(settings, TIDY), *_topics(settings, TIDY, totals, "READ", "WRITE")]
+
+
+def _known(settings: Settings, part: str) -> list[Right]:
+    """To ask which generations there are, and which one answers."""
+    base = settings.with_(generation="", generation_base="events")
+    return _topics(base, part, ["control"], "READ", "DESCRIBE_CONFIGS")
 
 
 def _graphs(settings: Settings, stages: Iterable[str], owned: Iterable[str]) -> list[Right]:

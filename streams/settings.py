@@ -16,7 +16,7 @@ from streams.errors import SettingsError
 from streams.settings_rules import NotAllowed
 from streams.settings_table import RULES as RULES
 from streams.settings_table import STAGES as STAGES
-from streams.topics import SHARED, TOTALS, Names
+from streams.topics import LIVE, SHARED, TOTALS, Names
 
 ENV_PREFIX = "CARTOGRAPH_"
 FILE_NAME = "cartograph.toml"
@@ -36,8 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             for SASL, `kafka_ca_file`, `kafka_cert_file`, `kafka_key_file`, `kafka_key_password`
             for TLS.
         prefix: of every topic, consumer group and folder of this graph.
-        generation: name of a graph beside the first (`cartograph replay`): stages, read API and
-            commands are then about that one; empty: the first, and what `graph swap` says.
+        generation: name of a graph beside the first (`cartograph replay`), or "live", the first:
+            stages, read API and commands are then about that one; empty: what `graph swap` says.
         generation_base: what that one is built from; its record says so, nobody sets it by hand.
         partitions: of every `graph.*` topic; another count is another graph.
         replication: copies of each partition that Kafka keeps.
@@ -243,7 +243,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def names(self) -> Names:
         """Full names of the topics of this graph, or of this generation of it."""
         shared = SHARED | TOTALS if self.generation_base == "totals" else SHARED
-        return Names(self.prefix, self.generation, shared)
+        return Names(self.prefix, "" if self.generation == LIVE else self.generation, shared)
 
     def topic(self, logical: str) -> str:
         """Full name of one of our own topics: "events" -> "graph.events"."""

@@ -35,8 +35,8 @@ RULES: dict[str, Rule] = {
         r"(?=.{1,60}$)[A-Za-z0-9]+([.-][A-Za-z0-9]+)*",
     ),
     "generation": Text(
-        "nothing, or lower-case letters and digits, joined by single '-', at most 30; not 'live'",
-        r"(?!live$)(?=.{0,30}$)([a-z][a-z0-9]*(-[a-z0-9]+)*)?",
+        "nothing, 'live', or lower-case letters and digits, joined by single '-', at most 30",
+        r"(?=.{0,30}$)([a-z][a-z0-9]*(-[a-z0-9]+)*)?",
     ),
     "generation_base": Choice("events", "totals"),
     "partitions": Integer(1, 1024),

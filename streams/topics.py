@@ -72,6 +72,9 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
+LIVE = "live"
+"""The name of the first generation, whose topics have no name of their own."""
+
 SHARED = frozenset(("events", "catalog", "verdicts", "erasures"))
 """Topics that every generation of a graph reads and none but ROUTE and people write."""
 

@@ -61,7 +61,7 @@ class Place:
                 f"checkpoint_url {url!r} cannot be used ({error}): give a folder or a URL that "
                 "fsspec knows; for s3:// install the extra: pip install 'cartograph[s3]'"
             ) from error
-        self._root = f"{root.rstrip('/')}/{prefix}"
+        self._root = f"{root.rstrip('/')}/{prefix}".rstrip("/")
         self._is_local = isinstance(self._fs, LocalFileSystem)
 
     def ids(self) -> list[str]:
@@ -74,6 +74,10 @@ class Place:
         if not found and not self._is_local:
             self._check_bucket()
         return found
+
+    def names(self) -> list[str]:
+        """What the folder of this graph holds; with an empty prefix the prefixes of all graphs."""
+        return sorted(self._listing(""))
 
     def parts(self, checkpoint: str) -> dict[tuple[str, int], Stored]:
         """Stage and partition -> the manifest's file."""
@@ -185,7 +189,7 @@ class Place:
                 )
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+        return f"{self._root}/{name}".rstrip("/")
 
     def _listing(self, folder: str) -> dict[str, Stored]:
         with self._telling("listed"):
@@ -234,6 +238,16 @@ class Place:
                 f"{self.url} cannot be {what} ({type(error).__name__}: {error}): check "
                 "CARTOGRAPH_CHECKPOINT_URL, its credentials and its endpoint"
             ) from error
+
+
+def graphs_at(url: str, prefix: str) -> list[str]:
+    """Which of a graph and its generations have checkpoints at a URL: "graph", "graph.g2".
+
+    Raises:
+        CheckpointError: it cannot be used, or not be listed.
+    """
+    every = (name for name in Place(url, "").names() if f"{name}.".startswith(f"{prefix}."))
+    return [name for name in every if Place(url, name).ids()]
 
 
 def _into_place(new: Path, target: Path) -> None:

@@ -54,9 +54,18 @@ def place_of(settings: Settings) -> Place:
     Raises:
         CheckpointError: the settings name none, or one that cannot be used.
     """
+    return Place(url_of(settings), settings.names.own)
+
+
+def url_of(settings: Settings) -> str:
+    """Where the checkpoints of all generations are.
+
+    Raises:
+        CheckpointError: the settings name no place.
+    """
     if not settings.checkpoint_url:
         raise CheckpointError(
             "there is no place of checkpoints: set CARTOGRAPH_CHECKPOINT_URL to a folder or a URL "
             "such as s3://bucket/folder"
         )
-    return Place(settings.checkpoint_url, settings.names.own)
+    return settings.checkpoint_url

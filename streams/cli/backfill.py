@@ -8,9 +8,9 @@ import msgspec
 import typer
 
 from streams import connection
+from streams.cli import which
 from streams.cli.model import model
 from streams.cli.reload import running_workers
-from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
 from streams.control import TOPIC, BackfillOrder, backfill_record
 from streams.errors import StateError
@@ -47,8 +47,7 @@ def model_backfill(
     outlives this command and any crash, and holds for later exchanges too. Until it is done the
     graph is mixed; then it is what the bundles in use make of everything.
     """
-    found = settings()
-    found = found.with_(kafka=address_of(found))
+    found = which.serving(settings())
     order = BackfillOrder(rate)
     asyncio.run(_send(found, order))
     rows = _wait(found, order, wait)

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import connection, generation_log, status
+from streams import connection, status
 from streams.checkpoint.completing import complete
 from streams.checkpoint.copying import GRACE_MS
 from streams.checkpoint.manifest import (
@@ -24,8 +24,8 @@ from streams.checkpoint.manifest import (
 from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import manifests, prune
 from streams.checkpoint.restoring import check_files, restore_all
-from streams.checkpoint.wiring import place_of
-from streams.cli.setup import address_of
+from streams.checkpoint.wiring import place_of, url_of
+from streams.cli import which
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.control import TOPIC, CheckpointOrder, checkpoint_record
 from streams.errors import CheckpointError, StateError
@@ -70,8 +70,9 @@ def checkpoint_create(
     Workers on other machines are asked too. Exit code 1 if some are missing in the end.
     """
     found = settings()
+    url_of(found)
+    found = which.serving(found)
     place = place_of(found)
-    found = asyncio.run(generation_log.as_run(found.with_(kafka=address_of(found))))
     wanted = new_id(time.time_ns() // 10**6, secrets.token_hex(3))
     whole = expected(stages_of_base(found.generation_base), found.partitions)
     asyncio.run(_send(found, CheckpointOrder(wanted)))
@@ -99,7 +100,7 @@ def checkpoint_create(
 @told
 def checkpoint_list(as_json: Annotated[bool, JSON] = False) -> None:
     """All checkpoints of this graph, the oldest first."""
-    place = place_of(settings())
+    place = place_of(which.kept(settings()))
     rows = [_listed(place, each) for each in place.ids()]
 
     def text() -> None:
@@ -137,7 +138,7 @@ def checkpoint_restore(
     Folders that are there have to be moved away first. Workers that start then send all their
     totals again, and read on from where the checkpoint was.
     """
-    found = settings()
+    found = which.kept(settings())
     place = place_of(found)
     running = [each for each in status.read_all(found) if status.is_alive(each)]
     if running:
@@ -175,7 +176,7 @@ def checkpoint_restore(
 @told
 def checkpoint_verify(checkpoint_id: Id, as_json: Annotated[bool, JSON] = False) -> None:
     """Read every file of a checkpoint and compare its hash; exit code 1 if one is wrong."""
-    found = settings()
+    found = which.kept(settings())
     place = place_of(found)
     chosen = _chosen(place, checkpoint_id)
     parts = manifests(place, chosen)
@@ -215,7 +216,7 @@ def checkpoint_prune(
 
     Workers may write meanwhile, as long as copying a partition takes less than the grace.
     """
-    found = settings()
+    found = which.kept(settings())
     done = prune(
         place_of(found),
         keep=keep or found.checkpoint_keep,

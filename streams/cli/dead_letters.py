@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 import typer
 
+from streams import generation_log
+from streams.cli import which
 from streams.cli.dead_letter_choice import NAMED, All, choosing, must_choose
-from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.dead_letter_book import Count, Standing, Where, count_up, history
 from streams.dead_letter_topic import DeadLetters, Produced
@@ -91,10 +93,10 @@ def letters_list(
 ) -> None:
     """Print dead letters that somebody should do something about, the newest last."""
     if counts:
-        counted = asyncio.run(_counts(_settings(), where))
+        counted = asyncio.run(_counts(_graphs(), where))
         show(counted, as_json=as_json, text=lambda: _print_counts(counted))
         return
-    listed = asyncio.run(_list(_settings(), where, limit))
+    listed = asyncio.run(_list(_graphs(), where, limit))
     show(listed, as_json=as_json, text=lambda: _print_listed(listed))
 
 
@@ -108,7 +110,7 @@ def letters_show(
 
     Nothing of the record itself is printed (it may name a person), and nothing is sent.
     """
-    found = asyncio.run(_show(_settings(), letter))
+    found = asyncio.run(_show(_graphs(), letter))
     if not found:
         raise SettingsError(
             f"there is no dead letter {letter}: see `cartograph dead-letters list --state all`"
@@ -132,7 +134,7 @@ def letters_retry(
     again is marked `failed`, and waits.
     """
     must_choose(where, every=every)
-    done = asyncio.run(_retry(_settings(), where, dry_run=dry_run))
+    done = asyncio.run(_retry(_graphs(), where, dry_run=dry_run))
     show(done, as_json=as_json, text=lambda: _print_done(done))
     if dry_run:
         note("nothing was sent or marked: --dry-run")
@@ -150,34 +152,52 @@ def letters_drop(
 ) -> None:
     """Mark dead letters as dealt with: `list` leaves them out from then on (`--state dropped`)."""
     must_choose(where, every=every)
-    done = asyncio.run(_drop(_settings(), where))
+    done = asyncio.run(_drop(_graphs(), where))
     show(done, as_json=as_json, text=lambda: _print_done(done))
 
 
-def _settings() -> Settings:
+def _graphs() -> list[Settings]:
+    """The first graph, for ROUTE is its own whichever answers, and then the one that answers.
+
+    Where the settings name one, that one alone.
+    """
     found = settings()
-    return found.with_(kafka=address_of(found))
+    own = which.serving(found)
+    if found.generation or not own.generation:
+        return [own]
+    return [generation_log.of_base(found.with_(kafka=own.kafka)), own]
 
 
-async def _counts(found: Settings, where: Where) -> list[Count]:
+async def _counts(graphs: Sequence[Settings], where: Where) -> list[Count]:
     counted: Counter[Count] = Counter()
-    async with DeadLetters(found) as topic:
-        async for page in topic.standing(where):
-            for each in count_up(page):
-                counted[msgspec.structs.replace(each, letters=0)] += each.letters
+    for found in graphs:
+        async with DeadLetters(found) as topic:
+            async for page in topic.standing(where):
+                for each in count_up(page):
+                    counted[msgspec.structs.replace(each, letters=0)] += each.letters
     return [msgspec.structs.replace(kind, letters=n) for kind, n in counted.most_common()]
 
 
-async def _list(found: Settings, where: Where, limit: int) -> Listed:
-    meant, newest = 0, list[Standing]()
-    async with DeadLetters(found) as topic:
-        async for page in topic.standing(where):
-            meant += len(page)
-            newest = (newest + page)[-limit:]
-        return Listed(meant, [_row(each) for each in newest], topic.unread)
+async def _list(graphs: Sequence[Settings], where: Where, limit: int) -> Listed:
+    meant, unread, every = 0, 0, list[Standing]()
+    for found in graphs:
+        newest = list[Standing]()
+        async with DeadLetters(found) as topic:
+            async for page in topic.standing(where):
+                meant += len(page)
+                newest = (newest + page)[-limit:]
+            unread += topic.unread
+        every += newest
+    if len(graphs) > 1:
+        every.sort(key=lambda each: each.at_ms)
+    return Listed(meant, [_row(each) for each in every[-limit:]], unread)
 
 
-async def _show(found: Settings, name: str) -> list[Shown]:
+async def _show(graphs: Sequence[Settings], name: str) -> list[Shown]:
+    return [each for found in graphs for each in await _shown(found, name)]
+
+
+async def _shown(found: Settings, name: str) -> list[Shown]:
     async with DeadLetters(found) as topic:
         pages = topic.standing(Where(frozenset((name,)), states=None))
         letters = [each async for page in pages for each in page]
@@ -198,25 +218,27 @@ async def _show(found: Settings, name: str) -> list[Shown]:
         ]
 
 
-async def _retry(found: Settings, where: Where, *, dry_run: bool) -> Done:
+async def _retry(graphs: Sequence[Settings], where: Where, *, dry_run: bool) -> Done:
     done = Done(Counter())
-    async with DeadLetters(found) as topic:
-        retry = Retry(found, topic)
-        run = retry.try_out if dry_run else retry.send
-        async for page in topic.standing(where):
-            for lot in chunks(page):
-                for each in await run(lot):
-                    done.add(each)
+    for found in graphs:
+        async with DeadLetters(found) as topic:
+            retry = Retry(found, topic)
+            run = retry.try_out if dry_run else retry.send
+            async for page in topic.standing(where):
+                for lot in chunks(page):
+                    for each in await run(lot):
+                        done.add(each)
     return done
 
 
-async def _drop(found: Settings, where: Where) -> Done:
+async def _drop(graphs: Sequence[Settings], where: Where) -> Done:
     done = Done(Counter())
-    async with DeadLetters(found) as topic:
-        async for page in topic.standing(where):
-            marks = [mark(each.letter, "dropped") for each in page]
-            await topic.produce([Produced(found.topic(TOPIC), 0, *each) for each in marks])
-            done.states["dropped"] += len(page)
+    for found in graphs:
+        async with DeadLetters(found) as topic:
+            async for page in topic.standing(where):
+                marks = [mark(each.letter, "dropped") for each in page]
+                await topic.produce([Produced(found.topic(TOPIC), 0, *each) for each in marks])
+                done.states["dropped"] += len(page)
     return done
 
 

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from streams import generation_log, graph_diff
 from streams import swap as swapping
 from streams.checkpoint.travel import fetched_graph_partitions
+from streams.cli import which
 from streams.cli.query import Status
 from streams.cli.setup import address_of
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
@@ -194,7 +195,9 @@ def _graphs(found: Settings, a: str, b: str) -> tuple[Graphs, Graphs, bool]:
 
 def _graph(found: Settings, known: Generations | None, word: str) -> Graphs:
     if word.startswith(_CHECKPOINT):
-        fetched = fetched_graph_partitions(found, word.removeprefix(_CHECKPOINT), note=note)
+        fetched = fetched_graph_partitions(
+            which.kept(settings()), word.removeprefix(_CHECKPOINT), note=note
+        )
         return Graphs(tuple(fetched), None)
     if known is None or (known.get(word) is None and Path(word).is_dir()):
         return Graphs(_numbered(Path(word)), None)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from streams.cli import which
 from streams.cli.setup import address_of
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
 from streams.serve.answers import IntentsAnswer, NeighborsAnswer, NodeAnswer, WhyAnswer
@@ -153,7 +154,7 @@ def query_intents(
 def _graph(at: str) -> Iterator[Asked]:
     found = settings()
     if at:
-        with asking_at(found, at, note) as graph:
+        with asking_at(which.kept(found), at, note) as graph:
             yield graph
         return
     with asking(found.with_(kafka=address_of(found)), note) as graph:

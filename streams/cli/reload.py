@@ -11,8 +11,8 @@ import typer
 
 from models_onnx import bundle as bundles
 from streams import connection, status
+from streams.cli import which
 from streams.cli.model import model
-from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
 from streams.control import TOPIC, Reload, reload_record
 from streams.errors import StateError
@@ -57,13 +57,16 @@ def reload(
     """
     found = settings()
     request = _request(found, task, folder)
-    waiting = [each for each in running_workers(found) if each.stage in _ASK[request.task]]
+    waiting = [each for own in which.every_stored(found) for each in _asking(own, request)]
+    if waiting:
+        found = which.serving(found)
+        request = _request(found, task, folder)
+        waiting = _asking(found, request)
     if not waiting:
         raise StateError(
             f"no worker on {found.data_dir} that asks a {task} model runs here: start one with "
             "`cartograph worker`, which loads what the settings name"
         )
-    found = found.with_(kafka=address_of(found))
     asyncio.run(_send(found, request))
     rows = _answers(found, request, len(waiting), wait)
     show(rows, as_json=as_json, text=lambda: _print(rows))
@@ -82,7 +85,7 @@ def reload(
 @told
 def model_status(as_json: Annotated[bool, JSON] = False) -> None:
     """The bundles that workers on this machine use; exit code 1 if one is degraded."""
-    rows = [_row(each) for each in running_workers(settings()) if each.models.bundles]
+    rows = [_row(each) for each in running_workers(which.stored(settings())) if each.models.bundles]
     show(rows, as_json=as_json, text=lambda: _print(rows))
     if any(each.degraded for each in rows):
         raise typer.Exit(FOUND_WRONG)
@@ -113,6 +116,10 @@ def _request(found: Settings, task: str, folder: Path | None) -> Reload:
     }
     bundles.load(folder or named[known] or bundles.shipped(known), task=known)
     return Reload(secrets.token_hex(8), known, str(folder.resolve()) if folder else "")
+
+
+def _asking(found: Settings, request: Reload) -> list[Status]:
+    return [each for each in running_workers(found) if each.stage in _ASK[request.task]]
 
 
 def running_workers(found: Settings) -> list[Status]:

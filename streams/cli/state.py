@@ -1,6 +1,5 @@
 """`cartograph state show|check|digest|migrate`: what the stores of this machine hold."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import generation_log
 from streams.checks.partition import check_partition
-from streams.cli.setup import address_of
+from streams.cli import which
 from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
 from streams.errors import StateError
+from streams.generations import LIVE
 from streams.inbox import Inbox
 from streams.migration import open_store
 from streams.owner import Kept, kept_of
@@ -75,6 +74,7 @@ class Checked(msgspec.Struct):
 class Migrated(msgspec.Struct):
     """A partition, with its layout before and now."""
 
+    generation: str
     stage: str
     partition: int
     before: int
@@ -154,7 +154,7 @@ def checked(found: Settings) -> Checked:
 @told
 def state_show(as_json: Annotated[bool, JSON] = False) -> None:
     """Partitions, their incarnations and offsets, and how their records ended."""
-    rows = shown(settings())
+    rows = shown(which.stored(settings()))
     show(
         rows,
         as_json=as_json,
@@ -173,13 +173,10 @@ def state_show(as_json: Annotated[bool, JSON] = False) -> None:
 def state_check(as_json: Annotated[bool, JSON] = False) -> None:
     """Read every row of every store and count anew; exit code 1 if something is wrong.
 
-    Workers may run meanwhile: a store is looked at as it is when it is opened. Of a generation
-    Kafka must be there: the windows that it was made with stand in its record.
+    Workers may run meanwhile: a store is looked at as it is when it is opened. Kafka is asked only
+    of a generation that no worker has noted here: the windows that it was made with.
     """
-    found = settings()
-    if found.generation:
-        found = asyncio.run(generation_log.as_run(found.with_(kafka=address_of(found))))
-    value = checked(found)
+    value = checked(which.stored_as_made(settings()))
 
     def text() -> None:
         say(f"{value.facts:,} facts, {value.partitions} partitions, {value.count or 'no'} problems")
@@ -200,15 +197,11 @@ def state_check(as_json: Annotated[bool, JSON] = False) -> None:
 def state_migrate(as_json: Annotated[bool, JSON] = False) -> None:
     """Bring the stores of this machine up to the layout of this program; the workers must rest.
 
-    A worker does so too when it starts. An older program cannot read them then: take a checkpoint
-    first. Each partition is brought up whole or not at all; call it again after a kill.
+    Those of all generations, or of the one that CARTOGRAPH_GENERATION names. A worker does so too
+    when it starts. An older program cannot read them then: take a checkpoint first. Each partition
+    is brought up whole or not at all; call it again after a kill.
     """
-    found, rows = settings(), list[Migrated]()
-    for stage, spec in SPECS.items():
-        for folder in folders(found, stage):
-            before = layout_of(folder, create=False, oldest=OLDEST_LAYOUT)
-            with open_store(folder, spec.all_tables) as store:
-                rows.append(Migrated(stage, int(folder.name), before, store.layout))
+    rows = [row for each in which.every_stored(settings()) for row in _migrated(each)]
     show(rows, as_json=as_json, text=lambda: _print_migrated(rows))
 
 
@@ -216,7 +209,7 @@ def state_migrate(as_json: Annotated[bool, JSON] = False) -> None:
 @told
 def state_digest(as_json: Annotated[bool, JSON] = False) -> None:
     """One number for the graph: equal contents, equal digests, whatever the order or partitions."""
-    found = digested(settings())
+    found = digested(which.stored(settings()))
     show(found, as_json=as_json, text=lambda: say(f"{found.digest}  {found.facts:,} facts"))
 
 
@@ -224,10 +217,19 @@ def _pairs(counts: dict[str, int]) -> str:
     return " ".join(f"{name}={count:,}" for name, count in sorted(counts.items()))
 
 
+def _migrated(found: Settings) -> Iterator[Migrated]:
+    for stage, spec in SPECS.items():
+        for folder in folders(found, stage):
+            before = layout_of(folder, create=False, oldest=OLDEST_LAYOUT)
+            with open_store(folder, spec.all_tables) as store:
+                name, number = found.generation or LIVE, int(folder.name)
+                yield Migrated(name, stage, number, before, store.layout)
+
+
 def _print_migrated(rows: list[Migrated]) -> None:
     table(
-        ("stage", "partition", "layout", "now"),
-        [(each.stage, each.partition, each.before, each.now) for each in rows],
+        Migrated.__struct_fields__,
+        map(msgspec.structs.astuple, rows),
     )
     say(f"{sum(each.before != each.now for each in rows)} of {len(rows)} brought up")
     if any(each.before != each.now for each in rows):

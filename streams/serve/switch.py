@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from models_onnx.errors import ModelError
 from streams import generation_log
 from streams.errors import CartographError, StateError
-from streams.generations import LIVE, Generations, settings_of
+from streams.generations import Generations, settings_of
 from streams.serve.follow import Follower, replica_folder
 from streams.settings import Settings
 from topology.errors import TopologyError
@@ -261,9 +261,4 @@ def serving_settings(settings: Settings) -> Settings:
     Raises:
         BrokerError, TopicError: the control topic cannot be read.
     """
-    if settings.generation:
-        return asyncio.run(generation_log.as_run(settings))
-    found = asyncio.run(generation_log.read(settings))
-    if found.serving.name == LIVE:
-        return settings
-    return settings_of(settings, found.find(found.serving.name))
+    return asyncio.run(generation_log.as_serving(settings))

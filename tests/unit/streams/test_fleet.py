@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streams import generation_note
 from streams.fleet import Fleet, _Unit, folders_of
 from streams.generations import (
     LIVE,
@@ -53,6 +54,9 @@ def test_a_generation_that_was_dropped_while_nothing_ran_here_is_removed_at_the_
         "g2": {True},
     }
     assert all(each.exists() for each in of_live)
+    noted = generation_note.read(settings)
+    assert noted is not None
+    assert (noted.serving, noted.all) == (found.serving, found.all), "for commands without Kafka"
 
     assert found.take(*generation_record(Generation(name=LIVE, state="dropped")))
     asyncio.run(fleet._adjust(found))

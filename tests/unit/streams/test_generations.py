@@ -22,6 +22,7 @@ from streams.generations import (
     serving_record,
     settings_of,
 )
+from streams.rights import rights
 from streams.settings import RULES, Settings
 from streams.settings_rules import NotAllowed
 from streams.status import run_folder, stage_folder
@@ -67,10 +68,17 @@ def test_the_first_one_is_found_from_the_settings_of_any():
 
 @pytest.mark.parametrize("name", ["G2", "live", "a.b", "-a", "a-", "2", "x" * 31, "ä"])
 def test_a_name_that_kafka_or_people_would_confuse_is_refused(name: str):
-    with pytest.raises(NotAllowed):
-        RULES["generation"].read(name)
+    if name != LIVE:
+        with pytest.raises(NotAllowed):
+            RULES["generation"].read(name)
     with pytest.raises(StateError, match="lower-case"):
         Generations().check_name(name)
+
+
+def test_live_names_the_first_one_itself_whichever_answers():
+    named = Settings(generation=LIVE)
+    assert (named.names, named.graph) == (Settings().names, Settings().graph)
+    assert rights(named) == rights(Settings())
 
 
 def test_the_longest_prefix_and_name_make_topics_that_kafka_takes():

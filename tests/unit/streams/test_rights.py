@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli.setup import topics
-from streams.rights import ORDERS, PARTS, REPLAY, SERVE, SHOP, SWAP, TIDY, rights
+from streams.rights import ORDERS, PARTS, REPLAY, RETRY, SERVE, SHOP, SWAP, TIDY, rights
 from streams.settings import STAGES, Settings
 
 
@@ -22,7 +22,9 @@ def test_rights_are_told_for_every_part():
 def test_rights_of_a_graph_beside_the_first_are_those_of_its_own_topics(base, without):
     settings = Settings(generation="g1", generation_base=base)
     told = rights(settings)
-    assert {each.part for each in told} == {*STAGES, SERVE, TIDY, ORDERS, REPLAY, SWAP} - without
+    assert {each.part for each in told} == {
+        *(*STAGES, SERVE, TIDY, RETRY, ORDERS, REPLAY, SWAP)
+    } - without
     assert len(told) == len(set(told))
     changed = {each.name for each in told if each.operation in ("CREATE", "DELETE")}
     owned = {settings.topic(name) for name in settings.names.owned()}
