@@ -57,9 +57,7 @@ def reason(found: Workers, data_dir: Path, stage: str, processes: int) -> str:
         # `btime` is in whole seconds, so a process may seem to begin up to one later than it did.
         own = [s for s in told if s.get("pid") == pid and s.get("started_at", 0) >= started - 1]
         if not any(status.get("ready") for status in own):
-            return (
-                f"{stage}-{slot} does not hold all its partitions yet{_said(own)}{_recovering(own)}"
-            )
+            return f"{stage}-{slot} does not hold all its partitions yet{_said(own)}"
     return ""
 
 
@@ -72,24 +70,6 @@ def _said(statuses: list[dict[str, object]]) -> str:
 
 def _list(told: object) -> list[object]:
     return told if isinstance(told, list) else []
-
-
-def _recovering(own: list[dict[str, object]]) -> str:
-    """How far partitions that came without their state are; empty: there are none."""
-    rows = [row for status in own for row in _rows(status) if row.get("source") == "checkpoint"]
-    if not rows:
-        return ""
-    done, total = (sum(_whole(row.get(name)) for row in rows) for name in ("done", "total"))
-    return f"; restoring {len(rows)}, {done:,} of {total:,} bytes"
-
-
-def _rows(status: dict[str, object]) -> list[dict[str, object]]:
-    rows = status.get("recovering")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _whole(told: object) -> int:
-    return told if isinstance(told, int) else 0
 
 
 def _read(file: Path) -> dict[str, object]:

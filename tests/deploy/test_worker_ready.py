@@ -13,6 +13,8 @@ from types import ModuleType
 import pytest
 
 from streams import status
+from streams.lease import Lease
+from streams.runs import not_ready
 from streams.settings import Settings
 from streams.status import Recovering, Status
 from streams.worker import command_of
@@ -72,12 +74,17 @@ def test_a_stage_is_ready_once_its_process_says_so(probe: ModuleType, tmp_path: 
     assert "0 of 1 processes run" in reason(probe, tmp_path, "graph")
 
 
-def test_while_state_is_fetched_it_says_how_far_that_is(probe: ModuleType, tmp_path: Path):
+def test_it_says_what_readyz_says_once(probe: ModuleType, tmp_path: Path):
     rows = (Recovering(0, "checkpoint", 30, 100), Recovering(1, "checkpoint", 900, 1_000))
+    lease = Lease(10.0, clock=lambda: 0.0)
+    lease.renew(0.0)
+    why = not_ready(lease, is_rebalancing=False, held=1, assigned=3, recovering=rows)
+    assert [each.code for each in why] == ["opening", "recovering"]
     with a_process("graph") as pid:
-        told = (*rows, Recovering(2, "log"))
-        says(tmp_path, pid, time.time(), ready=False, recovering=told)
-        assert reason(probe, tmp_path, "graph").endswith("yet; restoring 2, 930 of 1,100 bytes")
+        says(tmp_path, pid, time.time(), ready=False, recovering=rows, reasons=why)
+        words = "; ".join(each.words for each in why)
+        assert reason(probe, tmp_path, "graph").endswith(f" yet: {words}")
+        assert "2 partitions, 930 of 1,100 bytes" in words
 
 
 def test_a_generation_beside_the_first_must_be_ready_too(probe: ModuleType, tmp_path: Path):
