@@ -5,6 +5,7 @@ AWS_ENDPOINT_URL and the like for `s3://`, FSSPEC_* for anything else.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -30,6 +31,7 @@ from streams.checkpoint.manifest import (
 from streams.errors import CheckpointError, DamagedCheckpointError
 
 _NEW: Final = ".new-"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TIMES: Final = ("mtime", "LastModified", "created", "last_modified", "updated", "modified")
 
 
@@ -160,9 +162,9 @@ class Place:
 
         Raises:
             DamagedCheckpointError: it is not there.
-            CheckpointError: it cannot be read.
+            CheckpointError: it cannot be read, or there is no room for it here.
         """
-        with self._telling("read"):
+        with self._telling("read"), _telling_full(target):
             try:
                 self._fs.get_file(self._path(f"files/{stored}"), str(target))
             except FileNotFoundError as error:
@@ -234,6 +236,20 @@ class Place:
                 f"{self.url} cannot be {what} ({type(error).__name__}: {error}): check "
                 "CARTOGRAPH_CHECKPOINT_URL, its credentials and its endpoint"
             ) from error
+
+
+@contextlib.contextmanager
+def _telling_full(target: Path) -> Iterator[None]:
+    """A disk of ours that is full is no fault of the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise CheckpointError(
+            f"{target} cannot be written ({error}): make room on its disk, then give the command "
+            "again; it goes on from there"
+        ) from error
 
 
 def _into_place(new: Path, target: Path) -> None:

@@ -134,8 +134,9 @@ def checkpoint_restore(
 ) -> None:
     """Put a checkpoint's stores into this data folder, verified; its workers must not run.
 
-    Folders that are there have to be moved away first. Workers that start then send all their
-    totals again, and read on from where the checkpoint was.
+    Folders that are there have to be moved away first. A restore that was interrupted goes on when
+    it is given again with the same ID. Workers that start then send all their totals again, and
+    read on from where the checkpoint was.
     """
     found = settings()
     place = place_of(found)
@@ -152,20 +153,23 @@ def checkpoint_restore(
     parts = [each for each in manifests(place, chosen) if each.stage in wanted]
     if not parts:
         raise CheckpointError(f"there is no checkpoint {chosen} at {place.url} with such stages")
-    begun = time.monotonic()
-    restore_all(found, place, parts, note=_progress(sum(part.size for part in parts)))
+    begun, size = time.monotonic(), sum(part.size for part in parts)
+    note(f"restoring {len(parts)} partitions of {chosen}, {size:,} bytes")
+    stood = restore_all(found, place, parts, note=_progress(size))
     _say_changes(found, parts)
     value = {
         "checkpoint": chosen,
         "partitions": len(parts),
-        "bytes": sum(part.size for part in parts),
+        "stood_there": stood,
+        "bytes": size,
         "seconds": time.monotonic() - begun,
     }
+    also = f" ({stood} of them stood there already)" if stood else ""
     show(
         value,
         as_json=as_json,
         text=lambda: say(
-            f"{len(parts)} partitions of {chosen}, {value['bytes']:,} bytes in "
+            f"{len(parts)} partitions of {chosen}{also}, {size:,} bytes in "
             f"{value['seconds']:.1f} s: start the workers"
         ),
     )
