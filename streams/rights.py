@@ -64,6 +64,7 @@ def rights(settings: Settings) -> list[Right]:
     found += [Right(SHOP, "topic", name, "WRITE") for name in settings.sources]
     found += _topics(settings, FORGET, ["erasures"], "READ", "WRITE")
     found += _topics(settings, FORGET, ["control"], "READ", "DESCRIBE_CONFIGS")
+    found += _topics(settings, TIDY, ["control"], "READ", "DESCRIBE_CONFIGS")
     found += _tidy(settings, SPECS)
     found += [Right(RETRY, "topic", name, "READ") for name in settings.sources]
     found += _topics(settings, RETRY, ["events", "catalog", "dead-letters"], "READ", "WRITE")
@@ -93,6 +94,7 @@ def _beside(settings: Settings) -> list[Right]:
         *of_stages,
         *(each._replace(part=SERVE) for each in known),
         *_topics(settings, SERVE, ["facts"], "READ", "DESCRIBE_CONFIGS"),
+        *(each._replace(part=TIDY) for each in known),
         *_tidy(settings, stages),
         *_topics(settings, ORDERS, ["control"], "READ", "WRITE"),
         *dict.fromkeys(each._replace(part=REPLAY) for each in replay),

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from streams import generation_log
 from streams.cli.setup import address_of, topics
-from streams.cli.shell import JSON, settings, show, table, told
+from streams.cli.shell import JSON, note, settings, show, table, told
 from streams.errors import SettingsError
-from streams.tidying import TOPICS, Tidied, tidy_away
+from streams.tidying import TOPICS, tidy_all
 
 
 @topics.command("tidy")
@@ -22,18 +21,19 @@ def topics_tidy(
 ) -> None:
     """Write tombstones for totals that no receiver takes any more; workers may run.
 
-    A total of an earlier life of its sender stands in its topic for ever, with the query text or
-    the evidence that it had, also after a shopper was forgotten. Kafka's compaction takes it
-    away within two days or so after this. It reads the topics from their beginnings.
+    Of every graph that stands, those beside the first too; where CARTOGRAPH_GENERATION names one,
+    of that alone. A total of an earlier life of its sender stands in its topic for ever, with the
+    query text or the evidence that it had, also after a shopper was forgotten. Kafka's compaction
+    takes it away within two days or so after this. It reads the topics from their beginnings.
     """
     found = settings()
-    found = asyncio.run(generation_log.as_run(found.with_(kafka=address_of(found))))
+    found = found.with_(kafka=address_of(found))
     names = topic or TOPICS
     if unknown := sorted(set(names) - set(TOPICS)):
         raise SettingsError(f"{', '.join(unknown)} holds no totals: say {', '.join(TOPICS)}")
-    rows: list[Tidied] = [asyncio.run(tidy_away(found, name)) for name in names]
+    rows = asyncio.run(tidy_all(found, names, say=note))
     show(
         [row._asdict() for row in rows],
         as_json=as_json,
-        text=lambda: table(("topic", "records read", "tombstones written"), rows),
+        text=lambda: table(("graph", "topic", "records read", "tombstones written"), rows),
     )
