@@ -91,6 +91,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         starts: where its stages begin to read; a partition that is not named from its beginning.
         ends: where they stop for good; a topic that is not named goes on for ever.
         changes: settings in which it differs, as `Settings` has them in JSON; no secrets.
+        checkpoints_go: once it is dropped, nobody needs its checkpoints. Not so in records of
+            programs that left them to the operator.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     starts: Offsets = {}
     ends: Offsets = {}
     changes: dict[str, object] = {}
+    checkpoints_go: bool = False
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -177,6 +180,11 @@ class Generations:
     def live(self) -> Generation:
         """The first one; its own stages may have been dropped."""
         return self._found.get(LIVE, Generation(name=LIVE, state="built"))
+
+    @property
+    def dropped(self) -> tuple[Generation, ...]:
+        """Those that nobody can bring back: their names are not given again."""
+        return tuple(each for each in (self.live, *self.all) if each.state == "dropped")
 
     def get(self, name: str) -> Generation | None:
         """One of them by name; None if there never was one."""

@@ -17,7 +17,7 @@ FORGET: Final = "forget"
 TIDY: Final = "topics tidy"
 RETRY: Final = "dead-letters"
 ORDERS: Final = "orders"
-"""`model reload`, `model backfill`, `checkpoint create`."""
+"""`model reload`, `model backfill`, `checkpoint create` and `prune`."""
 REPLAY: Final = "replay"
 """Of a generation beside the first; it runs the stages itself."""
 SWAP: Final = "graph swap"
@@ -68,7 +68,7 @@ def rights(settings: Settings) -> list[Right]:
     found += _tidy(settings, SPECS)
     found += [Right(RETRY, "topic", name, "READ") for name in settings.sources]
     found += _topics(settings, RETRY, ["events", "catalog", "dead-letters"], "READ", "WRITE")
-    found += _topics(settings, ORDERS, ["control"], "READ", "WRITE")
+    found += _topics(settings, ORDERS, ["control"], "READ", "WRITE", "DESCRIBE_CONFIGS")
     gone = [name for name in every if name not in REMAIN]
     return found + _graphs(settings, SPECS, gone)
 

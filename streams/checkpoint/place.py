@@ -176,6 +176,13 @@ class Place:
         """Remove a file of a store; none is no error."""
         self._remove(f"files/{name}")
 
+    def remove_folders(self) -> None:
+        """Remove the graph's own folders, where there is nothing in them any more."""
+        for name in ("manifests", "files", ""):
+            # Somebody may write there again; a bucket has no folders.
+            with self._telling("removed"), contextlib.suppress(OSError):
+                self._fs.rmdir(self._path(name).rstrip("/"))
+
     def _check_bucket(self) -> None:
         """A folder that is not there is empty; a bucket that is not there is a wrong setting."""
         bucket = self._root.partition("/")[0]

@@ -1,4 +1,4 @@
-"""`cartograph checkpoint create|list|restore|verify|prune`: copies of what the partitions keep."""
+"""`cartograph checkpoint create|list|restore|verify`: copies of what the partitions keep."""
 
 import asyncio
 import secrets
@@ -11,7 +11,6 @@ import typer
 
 from streams import connection, generation_log, status
 from streams.checkpoint.completing import complete
-from streams.checkpoint.copying import GRACE_MS
 from streams.checkpoint.manifest import (
     KEPT_STAGES,
     Manifest,
@@ -22,7 +21,7 @@ from streams.checkpoint.manifest import (
     result_settings,
 )
 from streams.checkpoint.place import Place
-from streams.checkpoint.pruning import manifests, prune
+from streams.checkpoint.pruning import manifests
 from streams.checkpoint.restoring import check_files, restore_all
 from streams.checkpoint.wiring import place_of
 from streams.cli.setup import address_of
@@ -204,35 +203,6 @@ def checkpoint_verify(checkpoint_id: Id, as_json: Annotated[bool, JSON] = False)
     show(value, as_json=as_json, text=text)
     if problems or lacking:
         raise typer.Exit(FOUND_WRONG)
-
-
-@checkpoint.command("prune")
-@told
-def checkpoint_prune(
-    keep: Annotated[int | None, typer.Option(min=1, help="Complete checkpoints that stay.")] = None,
-    grace_hours: Annotated[
-        float, typer.Option(min=0, help="What is younger is left alone: somebody may write it.")
-    ] = GRACE_MS / 3_600_000,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Remove all but the newest complete checkpoints, and the files that none of those names.
-
-    Workers may write meanwhile, as long as copying a partition takes less than the grace.
-    """
-    found = settings()
-    done = prune(
-        place_of(found),
-        keep=keep or found.checkpoint_keep,
-        now_ms=time.time_ns() // 10**6,
-        grace_ms=int(grace_hours * 3_600_000),
-    )
-    show(
-        done._asdict(),
-        as_json=as_json,
-        text=lambda: say(
-            f"removed {len(done.checkpoints)} checkpoints, {done.files} files, {done.size:,} bytes"
-        ),
-    )
 
 
 async def _send(found: Settings, order: CheckpointOrder) -> None:
