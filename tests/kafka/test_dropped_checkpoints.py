@@ -1,25 +1,29 @@
 """What becomes of the checkpoints of a graph that was dropped, on a real broker."""
 
 import asyncio
+import os
+import time
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams import generation_log
+from streams import generation_log, status
 from streams.checkpoint.copying import Hashes, save
 from streams.checkpoint.place import Place
 from streams.checkpoint.wiring import new_keeper, place_of_generation
+from streams.control import CheckpointOrder, checkpoint_record
 from streams.generations import Generation, generation_record
 from streams.settings import Settings
 from tests.contracts.test_checkpoint_place import fresh, manifest
 from tests.kafka.generations import call, told
-from tests.kafka.running import create_all_topics, shop_settings
+from tests.kafka.helpers import wait_until
+from tests.kafka.running import Stages, create_all_topics, shop_settings
 from tests.kafka.test_tidy import another
 
 pytestmark = pytest.mark.kafka
 
-ID = "20261105T120000Z"
+ID, ORDERED = "20261105T120000Z", "20261105T130000Z-0a1b2c"
 
 
 @pytest.fixture
@@ -127,6 +131,24 @@ def test_workers_of_any_graph_know_whose_may_go(settings: Settings):
         assert {n: place._root for n, place in made._dropped().items()} == {
             "try": f"{settings.checkpoint_url}/{settings.prefix}.try"
         }
+
+
+def test_a_worker_that_completes_a_checkpoint_removes_them(settings: Settings, tmp_path: Path):
+    places = keep(settings, tmp_path, "try", "strict")
+    for file in (tmp_path / "place").rglob("*"):
+        os.utime(file, (time.time() - 25 * 3_600,) * 2)
+    record = generation_record(Generation(name="try", state="dropped", checkpoints_go=True))
+    asyncio.run(generation_log.write(settings, record))
+    place = place_of_generation(settings, "live")
+    for stage in ("shoppers", "queries", "products"):
+        told_of = manifest(checkpoint=ORDERED, stage=stage)
+        save(place, tmp_path / "store", told_of, hashes=Hashes(), token=fresh())
+    with Stages(settings, ("graph",)) as stages:
+        wait_until(lambda: [each for each in status.read_all(settings) if each.ready] != [], "it")
+        asyncio.run(generation_log.write(settings, checkpoint_record(CheckpointOrder(ORDERED))))
+        wait_until(lambda: place.completed(ORDERED) is not None, "its checkpoint")
+        wait_until(lambda: standing(places) == {"strict"}, "the end of what is dropped")
+        assert stages.stop() == 0
 
 
 def test_without_kafka_one_graph_is_pruned_all_the_same(settings: Settings, tmp_path: Path):
