@@ -91,8 +91,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         starts: where its stages begin to read; a partition that is not named from its beginning.
         ends: where they stop for good; a topic that is not named goes on for ever.
         changes: settings in which it differs, as `Settings` has them in JSON; no secrets.
-        checkpoints_go: once it is dropped, nobody needs its checkpoints. Not so in records of
-            programs that left them to the operator.
+        let_go_ms: wall time at which it was said that nobody needs its checkpoints once it is
+            dropped; 0: they stay, as in records of programs that left them to the operator.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     starts: Offsets = {}
     ends: Offsets = {}
     changes: dict[str, object] = {}
-    checkpoints_go: bool = False
+    let_go_ms: int = 0
 
     @property
     def stages(self) -> tuple[str, ...]:

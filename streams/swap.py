@@ -6,6 +6,7 @@ Every step can be done again, so a command that was killed is given again and go
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
@@ -113,15 +114,16 @@ async def drop(
     found = await generation_log.read(settings)
     generation = found.get(name) or found.find(name)
     # Also of a drop that was cut short: what was said then holds.
-    before = generation.usable or generation.checkpoints_go
+    before = generation.usable or bool(generation.let_go_ms)
     go = before if keep_checkpoints is None else not keep_checkpoints
+    let_go_ms = (generation.let_go_ms or time.time_ns() // 10**6) if go else 0
     if generation.state == "dropped":
-        if go != generation.checkpoints_go:
-            said = msgspec.structs.replace(generation, checkpoints_go=go)
+        if let_go_ms != generation.let_go_ms:
+            said = msgspec.structs.replace(generation, let_go_ms=let_go_ms)
             await generation_log.write(settings, generation_record(said))
         return Dropped(now=False, checkpoints_go=go)
     _check_unneeded(found, name)
-    dropping = msgspec.structs.replace(generation, state="dropping", checkpoints_go=go)
+    dropping = msgspec.structs.replace(generation, state="dropping", let_go_ms=let_go_ms)
     await generation_log.write(settings, generation_record(dropping))
     if name in found.serving.kept:
         await generation_log.write(settings, serving_record(found.serving.without(name)))

@@ -23,7 +23,7 @@ from streams.checkpoint.completing import complete
 from streams.checkpoint.copying import GivenUpError, Hashes, Saved, save
 from streams.checkpoint.manifest import Manifest, expected, is_id, new_id, result_settings
 from streams.checkpoint.place import Place
-from streams.checkpoint.pruning import prune, remove_all
+from streams.checkpoint.pruning import LetGo, prune, remove_all
 from streams.control import CheckpointOrder
 from streams.errors import CartographError, CheckpointError, StoreLockedError
 from streams.owner import Kept
@@ -59,7 +59,7 @@ class Keeper:
         bundles: ids of the models in use.
         may_write: whether our partitions can be nobody else's.
         place: opened in a thread when it is first needed, since that may import and connect.
-        dropped: generation -> place of checkpoints that nobody needs; asked in that thread.
+        let_go: generation -> checkpoints that nobody needs; asked in that thread.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class Keeper:
         bundles: Callable[[], tuple[str, ...]],
         may_write: Callable[[], bool],
         place: Callable[[], Place],
-        dropped: Callable[[], Mapping[str, Place]] = dict,
+        let_go: Callable[[], Mapping[str, LetGo]] = dict,
     ) -> None:
         self._settings, self._stage, self._folder = settings, stage, folder
         self._expected = expected(stages, settings.partitions)
         self._partitions, self._bundles = partitions, bundles
-        self._may_write, self._open_place, self._dropped = may_write, place, dropped
+        self._may_write, self._open_place, self._let_go = may_write, place, let_go
         self._place: Place | None = None
         self._hashes: dict[int, Hashes] = {}
         self._thread = ThreadPoolExecutor(1, "checkpoint")
@@ -249,8 +249,8 @@ class Keeper:
     def _remove_dropped(self, now_ms: int) -> None:
         """Those of dropped generations; what goes wrong with them is no failure of ours."""
         try:
-            for name, place in self._dropped().items():
-                gone = remove_all(place, now_ms=now_ms)
+            for name, found in self._let_go().items():
+                gone = remove_all(found, now_ms=now_ms)
                 if gone and (gone.checkpoints or gone.files):
                     log.info(
                         "%s is dropped: removed its %d checkpoints, %d files",

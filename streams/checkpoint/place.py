@@ -254,8 +254,8 @@ def _telling_full(target: Path) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise CheckpointError(
-            f"{target} cannot be written ({error}): make room on its disk, then give the command "
-            "again; it goes on from there"
+            f"{target} cannot be written ({error}): make room on its disk, then try again; it "
+            "goes on from there"
         ) from error
 
 

@@ -49,27 +49,36 @@ def prune(place: Place, *, keep: int, now_ms: int, grace_ms: int = GRACE_MS) -> 
     return Pruned(tuple(gone), len(left), sum(files[name].size for name in left))
 
 
-def remove_all(place: Place, *, now_ms: int, grace_ms: int = GRACE_MS) -> Pruned | None:
+class LetGo(NamedTuple):
+    """Checkpoints that nobody needs: their place, and when that was said, ms since 1970."""
+
+    place: Place
+    since_ms: int
+
+
+def remove_all(found: LetGo, *, now_ms: int, grace_ms: int = GRACE_MS) -> Pruned | None:
     """Remove every checkpoint and file of a graph that nobody can bring back.
 
     Graphs share no files: each has a place of its own. While anything there is young all of it
     stays: somebody may have taken it for the place of another graph, or be about to read it.
 
     Args:
-        place: of the graph that was dropped.
+        found: of the graph that was dropped.
         now_ms: ms since 1970, taken before the call.
-        grace_ms: how long nothing must have been written there.
+        grace_ms: how long nothing must have been written there, nor they have been let go.
 
     Returns:
-        what was removed; None: something is too young. Cut short, the next call goes on.
+        what was removed; None: it is too early. Cut short, the next call goes on.
 
     Raises:
         CheckpointError: the place cannot be read or written.
     """
+    place = found.place
     parts = {each: place.parts(each).values() for each in place.ids()}
     files = place.files()
-    written = [stored.written_ms for found in (*parts.values(), files.values()) for stored in found]
-    if max(written, default=0) >= now_ms - grace_ms:
+    every = (*parts.values(), files.values())
+    written = [stored.written_ms for there in every for stored in there]
+    if max([found.since_ms, *written]) > now_ms - grace_ms:
         return None
     for checkpoint in parts:
         place.remove(checkpoint)

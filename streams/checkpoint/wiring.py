@@ -8,6 +8,7 @@ from streams import generation_log
 from streams.checkpoint.keeper import Keeper
 from streams.checkpoint.manifest import result_settings
 from streams.checkpoint.place import Place
+from streams.checkpoint.pruning import LetGo
 from streams.checkpoint.recovery import Recovery
 from streams.errors import CheckpointError
 from streams.generations import LIVE, stages_of_base
@@ -47,12 +48,12 @@ def new_keeper(
         bundles=bundles,
         may_write=may_write,
         place=partial(place_of, settings),
-        dropped=partial(places_of_dropped, settings),
+        let_go=partial(let_go, settings),
     )
 
 
-def places_of_dropped(settings: Settings) -> dict[str, Place]:
-    """Where checkpoints of generations stand that are dropped, and whose checkpoints may go.
+def let_go(settings: Settings) -> dict[str, LetGo]:
+    """Checkpoints of generations that are dropped, where it was said that they may go; by name.
 
     Reads `graph.control`: ask it shortly before something is removed, and not in an event loop.
 
@@ -62,9 +63,9 @@ def places_of_dropped(settings: Settings) -> dict[str, Place]:
     """
     found = asyncio.run(generation_log.read(generation_log.of_base(settings)))
     return {
-        each.name: place_of_generation(settings, each.name)
+        each.name: LetGo(place_of_generation(settings, each.name), each.let_go_ms)
         for each in found.dropped
-        if each.checkpoints_go
+        if each.let_go_ms
     }
 
 

@@ -300,7 +300,7 @@ def graph_drop(
     """Remove a graph that does not answer: its topics, groups, and its folders on this machine.
 
     Of the first one the events, the catalog, verdicts, erasures and dead letters stay. Its
-    checkpoints are removed by whoever prunes next, a day after the last of them was written.
+    checkpoints are removed by whoever prunes next, from a day later on.
     """
     did = asyncio.run(swapping.drop(_base(), name, keep_checkpoints=keep_checkpoints, say=note))
     value = {"dropped": name, "before": not did.now, "checkpoints_go": did.checkpoints_go}
@@ -309,9 +309,9 @@ def graph_drop(
         say(f"{name} is dropped" if did.now else f"{name} was dropped before")
         if did.checkpoints_go:
             say(
-                "its checkpoints, where there are any, are removed with the next scheduled "
-                "checkpoint of another graph or by `cartograph checkpoint prune`, from a day after "
-                "the last was written; --keep-checkpoints, said now, keeps them"
+                "its checkpoints, where there are any, are removed from a day later on, with a "
+                "scheduled checkpoint of another graph or by `cartograph checkpoint prune`; "
+                "--keep-checkpoints, said until then, keeps them"
             )
         else:
             say("its checkpoints, where there are any, stay; --no-keep-checkpoints lets them go")

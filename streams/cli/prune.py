@@ -8,7 +8,7 @@ import typer
 
 from streams import generation_log
 from streams.checkpoint.copying import GRACE_MS
-from streams.checkpoint.pruning import prune, remove_all
+from streams.checkpoint.pruning import LetGo, prune, remove_all
 from streams.checkpoint.wiring import place_of, place_of_generation
 from streams.cli.checkpoint import checkpoint
 from streams.cli.setup import address_of
@@ -29,8 +29,8 @@ def checkpoint_prune(
     """Remove all but the newest complete checkpoints, and the files that none of those names.
 
     Workers may write meanwhile, as long as copying a partition takes less than the grace. Of
-    graphs that `cartograph graph drop` removed all goes, unless it was told to keep them, once
-    nothing was written there for the grace; where CARTOGRAPH_GENERATION names one, they are left.
+    graphs that `cartograph graph drop` removed all goes, unless it was told to keep them, the
+    grace after the drop; where CARTOGRAPH_GENERATION names one, they are left.
     """
     found = settings()
     now_ms, grace_ms = time.time_ns() // 10**6, int(grace_hours * 3_600_000)
@@ -75,8 +75,9 @@ def _remove_dropped(found: Settings, now_ms: int, grace_ms: int) -> list[_Droppe
     for each in known.dropped:
         place = place_of_generation(found, each.name)
         ids = tuple(place.ids())
-        may = each.checkpoints_go
-        done = remove_all(place, now_ms=now_ms, grace_ms=grace_ms) if may else None
+        may = each.let_go_ms > 0
+        found_there = LetGo(place, each.let_go_ms)
+        done = remove_all(found_there, now_ms=now_ms, grace_ms=grace_ms) if may else None
         if done and (done.checkpoints or done.files):
             rows.append(_Dropped(each.name, True, False, *done))
         elif not done and ids:
@@ -96,6 +97,6 @@ def _of_dropped(each: _Dropped, grace_hours: float) -> str:
             f"{each.generation} --no-keep-checkpoints` lets them go"
         )
     return (
-        f"{each.generation} is dropped: its {count} stay until nothing was written there for "
-        f"{grace_hours:g} hours"
+        f"{each.generation} is dropped: its {count} stay until {grace_hours:g} hours after the "
+        "drop, or after the last was written"
     )

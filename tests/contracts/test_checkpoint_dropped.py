@@ -11,7 +11,7 @@ import pytest
 from streams.checkpoint.copying import Hashes, save
 from streams.checkpoint.manifest import Completed, Manifest
 from streams.checkpoint.place import Place
-from streams.checkpoint.pruning import Pruned, remove_all
+from streams.checkpoint.pruning import LetGo, Pruned, remove_all
 from streams.checkpoint.restoring import check_files
 from tests.contracts.test_checkpoint_place import HOUR_MS, fresh, manifest
 from tests.s3 import SERVERS, serving
@@ -71,20 +71,20 @@ def test_all_of_it_goes_and_graphs_beside_it_and_of_longer_names_stay(
     kept = {place: (filled(place, store), contents(place)) for place in (live, longer)}
     size = sum(stored.size for stored in dropped.files().values())
     count = len(dropped.files())
-    done = remove_all(dropped, now_ms=later(), grace_ms=HOUR_MS)
+    done = remove_all(LetGo(dropped, 1), now_ms=later(), grace_ms=HOUR_MS)
     assert done == Pruned(IDS, count, size)
     assert contents(dropped) == ([], {})
     for place, (made, before) in kept.items():
         assert contents(place) == before
         assert check_files(place, made) == []
-    assert remove_all(dropped, now_ms=later(), grace_ms=HOUR_MS) == Pruned((), 0, 0)
+    assert remove_all(LetGo(dropped, 1), now_ms=later(), grace_ms=HOUR_MS) == Pruned((), 0, 0)
 
 
 def test_the_first_one_goes_without_those_beside_it(url: str, graph: str, store: Path):
     live, heir = Place(url, graph), Place(url, f"{graph}.heir")
     filled(live, store)
     made, before = filled(heir, store), contents(heir)
-    assert remove_all(live, now_ms=later(), grace_ms=HOUR_MS)
+    assert remove_all(LetGo(live, 1), now_ms=later(), grace_ms=HOUR_MS)
     assert contents(live) == ([], {})
     assert contents(heir) == before
     assert check_files(heir, made) == []
@@ -95,8 +95,19 @@ def test_while_anything_there_is_young_all_of_it_stays(url: str, graph: str, sto
     place = Place(url, f"{graph}.try")
     filled(place, store)
     before = contents(place)
-    assert remove_all(place, now_ms=later(0), grace_ms=HOUR_MS) is None
+    assert remove_all(LetGo(place, 1), now_ms=later(0), grace_ms=HOUR_MS) is None
     assert contents(place) == before
+
+
+def test_it_stays_for_the_grace_after_it_was_let_go(store: Path, tmp_path: Path):
+    """However old it is: whoever dropped the graph has that long to think again."""
+    place, now_ms = Place(str(tmp_path / "place"), "graph.try"), later(48)
+    filled(place, store)
+    before = contents(place)
+    assert remove_all(LetGo(place, now_ms - HOUR_MS + 1), now_ms=now_ms, grace_ms=HOUR_MS) is None
+    assert contents(place) == before
+    assert remove_all(LetGo(place, now_ms - HOUR_MS), now_ms=now_ms, grace_ms=HOUR_MS)
+    assert contents(place) == ([], {})
 
 
 @pytest.mark.parametrize("young", ["manifest", "file"])
@@ -110,10 +121,10 @@ def test_a_young_manifest_or_file_alone_keeps_the_rest(store: Path, tmp_path: Pa
         if file.is_file() and file != chosen:
             os.utime(file, (old_s, old_s))
     before = contents(place)
-    assert remove_all(place, now_ms=later(0), grace_ms=HOUR_MS) is None
+    assert remove_all(LetGo(place, 1), now_ms=later(0), grace_ms=HOUR_MS) is None
     assert contents(place) == before
     os.utime(chosen, (old_s, old_s))
-    assert remove_all(place, now_ms=later(0), grace_ms=HOUR_MS)
+    assert remove_all(LetGo(place, 1), now_ms=later(0), grace_ms=HOUR_MS)
     assert not root.exists(), "no empty folders are left"
     assert root.parent.exists()
 
@@ -143,9 +154,9 @@ def test_cut_short_anywhere_it_goes_on_and_never_lists_what_is_not_whole(
     filled(place, store)
     place.left = after
     with pytest.raises(EndedError):
-        remove_all(place, now_ms=later(), grace_ms=HOUR_MS)
+        remove_all(LetGo(place, 1), now_ms=later(), grace_ms=HOUR_MS)
     whole = Place(place.url, "graph.try")
     left = [whole.manifest(each, "shoppers", 0) for each in whole.ids()]
     assert check_files(whole, [each for each in left if each]) == []
-    assert remove_all(whole, now_ms=later(), grace_ms=HOUR_MS)
+    assert remove_all(LetGo(whole, 1), now_ms=later(), grace_ms=HOUR_MS)
     assert contents(whole) == ([], {})

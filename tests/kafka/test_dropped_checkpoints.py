@@ -70,15 +70,15 @@ def test_they_go_with_the_next_pruning_and_those_of_graphs_that_stand_stay(
     for name in ("try", "strict", "kept"):
         another(settings, name)
     places = keep(settings, tmp_path, "live", "try", "strict", "kept")
-    assert "--keep-checkpoints, said now, keeps them" in call(settings, "graph", "drop", "try")
+    assert "--keep-checkpoints, said until then, keeps them" in call(
+        settings, "graph", "drop", "try"
+    )
     said = call(settings, "graph", "drop", "kept", "--keep-checkpoints")
     assert "stay; --no-keep-checkpoints lets them go" in said
     assert standing(places) == set(places), "drop itself removes none"
 
-    assert (
-        "try is dropped: its 1 checkpoints stay until nothing was written there for 24 hours"
-        in (call(settings, "checkpoint", "prune"))
-    )
+    said = call(settings, "checkpoint", "prune")
+    assert "try is dropped: its 1 checkpoints stay until 24 hours after the drop" in said
     assert standing(places) == set(places)
     of_one = call(settings.with_(generation="strict"), "checkpoint", "prune", "--grace-hours", "0")
     assert "dropped" not in of_one
@@ -103,7 +103,7 @@ def test_of_one_that_an_older_program_dropped_or_was_killed_over_they_stay(
     places = keep(settings, tmp_path, "old", "half", "try")
     for name, state in (("old", "dropped"), ("half", "dropping")):
         record = generation_record(
-            Generation(name=name, state=state, checkpoints_go=name == "half")
+            Generation(name=name, state=state, let_go_ms=int(name == "half"))
         )  # type: ignore[arg-type]
         asyncio.run(generation_log.write(settings, record))
     asyncio.run(generation_log.write(settings, generation_record(Generation(name="try"))))
@@ -122,22 +122,22 @@ def test_the_first_ones_go_too_once_another_answers(settings: Settings, tmp_path
 
 
 def test_workers_of_any_graph_know_whose_may_go(settings: Settings):
-    for name, go in (("try", True), ("kept", False)):
-        record = generation_record(Generation(name=name, state="dropped", checkpoints_go=go))
+    for name, go in (("try", 5), ("kept", 0)):
+        record = generation_record(Generation(name=name, state="dropped", let_go_ms=go))
         asyncio.run(generation_log.write(settings, record))
     for own in (settings, settings.with_(generation="heir", generation_base="totals")):
         made = new_keeper(own, "graph", partitions=dict, bundles=tuple, may_write=lambda: True)
         assert made is not None
-        assert {n: place._root for n, place in made._dropped().items()} == {
-            "try": f"{settings.checkpoint_url}/{settings.prefix}.try"
-        }
+        (found,) = made._let_go().items()
+        assert (found[0], found[1].since_ms) == ("try", 5)
+        assert found[1].place._root == f"{settings.checkpoint_url}/{settings.prefix}.try"
 
 
 def test_a_worker_that_completes_a_checkpoint_removes_them(settings: Settings, tmp_path: Path):
     places = keep(settings, tmp_path, "try", "strict")
     for file in (tmp_path / "place").rglob("*"):
         os.utime(file, (time.time() - 25 * 3_600,) * 2)
-    record = generation_record(Generation(name="try", state="dropped", checkpoints_go=True))
+    record = generation_record(Generation(name="try", state="dropped", let_go_ms=1))
     asyncio.run(generation_log.write(settings, record))
     place = place_of_generation(settings, "live")
     for stage in ("shoppers", "queries", "products"):

@@ -14,6 +14,7 @@ from streams.checkpoint import copying, metrics
 from streams.checkpoint.copying import Hashes
 from streams.checkpoint.manifest import new_id
 from streams.checkpoint.place import Place
+from streams.checkpoint.pruning import LetGo
 from streams.control import CheckpointOrder
 from streams.errors import BrokerError, CheckpointError
 from tests.unit.streams.test_checkpoints import NOON, keeper, partition, place_in, turns
@@ -137,15 +138,16 @@ def test_the_schedule_removes_what_a_dropped_graph_left_and_survives_that_it_can
         for file in (tmp_path / "place" / f"graph.{name}").rglob("*"):
             os.utime(file, (time.time() - age_s,) * 2)
 
-    def dropped() -> dict[str, Place]:
+    def let_go() -> dict[str, LetGo]:
         if broken == "kafka":
             raise BrokerError("no Kafka answers")
         kind = Unreachable if broken == "place" else Place
-        return {n: kind(str(tmp_path / "place"), f"graph.{n}") for n in ("try", "young", "none")}
+        names = ("try", "young", "none")
+        return {n: LetGo(kind(str(tmp_path / "place"), f"graph.{n}"), 1) for n in names}
 
     held = {number: partition(tmp_path / "live", number) for number in (0, 1)}
     made = keeper(tmp_path, held, checkpoint_url=str(tmp_path / "place"))
-    made._expected, made._dropped = {("products", 0), ("products", 1)}, dropped
+    made._expected, made._let_go = {("products", 0), ("products", 1)}, let_go
     with caplog.at_level(logging.INFO):
         turns(made, now)
     assert place_in(tmp_path).completed(new_id(NOON * 1000)) is not None
