@@ -111,6 +111,17 @@ def test_of_one_that_an_older_program_dropped_or_was_killed_over_they_stay(
     assert "`cartograph graph drop old --no-keep-checkpoints` lets them go" in said
     assert standing(places) == {"old", "half", "try"}
 
+    assert told(settings, "graph", "drop", "half") == {
+        "dropped": "half",
+        "before": False,
+        "checkpoints_go": True,
+    }
+    record = generation_record(Generation(name="try", state="dropping"))
+    asyncio.run(generation_log.write(settings, record))
+    assert not told(settings, "graph", "drop", "try")["checkpoints_go"], "--keep-checkpoints holds"
+    call(settings, "checkpoint", "prune", "--grace-hours", "0")
+    assert standing(places) == {"old", "try"}
+
 
 def test_the_first_ones_go_too_once_another_answers(settings: Settings, tmp_path: Path):
     another(settings, "heir")
