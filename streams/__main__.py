@@ -19,6 +19,7 @@ from streams.cli import (
     token,
 )
 from streams.cli import model_train as model_train
+from streams.cli import prune as prune
 from streams.cli import reload as reload
 from streams.cli import replay as replaying
 from streams.cli import tidy as tidy

@@ -96,6 +96,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         ends: where they stop for good; a topic that is not named goes on for ever.
         changes: settings in which it differs, as `Settings` has them in JSON; no secrets.
         order: token of the order that made it; "": by a program that gave none.
+        let_go_ms: wall time at which it was said that nobody needs its checkpoints once it is
+            dropped; 0: they stay, as in records of programs that left them to the operator.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     ends: Offsets = {}
     changes: dict[str, object] = {}
     order: str = ""
+    let_go_ms: int = 0
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -192,6 +195,11 @@ class Generations:
     def live(self) -> Generation:
         """The first one; its own stages may have been dropped."""
         return self._found.get(LIVE, Generation(name=LIVE, state="built"))
+
+    @property
+    def dropped(self) -> tuple[Generation, ...]:
+        """Those that nobody can bring back: their names are not given again."""
+        return tuple(each for each in (self.live, *self.all) if each.state == "dropped")
 
     def get(self, name: str) -> Generation | None:
         """One of them by name; None if there never was one."""

@@ -6,7 +6,9 @@ Every step can be done again, so a command that was killed is given again and go
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +34,18 @@ BEHIND = 1_000
 
 _STOP_S = 60.0
 Say = Callable[[str], None]
+
+
+class Dropped(NamedTuple):
+    """What became of a generation.
+
+    Attributes:
+        now: it was not dropped before.
+        checkpoints_go: whoever prunes may remove its checkpoints.
+    """
+
+    now: bool
+    checkpoints_go: bool
 
 
 async def swap(settings: Settings, name: str, *, force: bool = False) -> Serving:
@@ -77,16 +91,21 @@ async def _unready(settings: Settings, generation: Generation) -> str:
     return ""
 
 
-async def drop(settings: Settings, name: str, say: Say = lambda _: None) -> bool:
+async def drop(
+    settings: Settings,
+    name: str,
+    *,
+    keep_checkpoints: bool | None = None,
+    say: Say = lambda _: None,
+) -> Dropped:
     """Remove a generation: its topics, groups, and what this machine keeps of it.
 
     Args:
         settings: of the first generation, with the address of Kafka.
         name: of the generation; "live" for the stages of the first, whose shared topics stay.
+        keep_checkpoints: whether its checkpoints stay; None: as it was said before, and they go
+            where nothing was. It can be said again later.
         say: told what is being done.
-
-    Returns:
-        False if it was dropped before.
 
     Raises:
         StateError: it answers, or is needed, or there is none of this name.
@@ -94,10 +113,17 @@ async def drop(settings: Settings, name: str, say: Say = lambda _: None) -> bool
     """
     found = await generation_log.read(settings)
     generation = found.get(name) or found.find(name)
+    # Also of a drop that was cut short: what was said then holds.
+    before = generation.usable or bool(generation.let_go_ms)
+    go = before if keep_checkpoints is None else not keep_checkpoints
+    let_go_ms = (generation.let_go_ms or time.time_ns() // 10**6) if go else 0
     if generation.state == "dropped":
-        return False
+        if let_go_ms != generation.let_go_ms:
+            said = msgspec.structs.replace(generation, let_go_ms=let_go_ms)
+            await generation_log.write(settings, generation_record(said))
+        return Dropped(now=False, checkpoints_go=go)
     _check_unneeded(found, name)
-    dropping = msgspec.structs.replace(generation, state="dropping")
+    dropping = msgspec.structs.replace(generation, state="dropping", let_go_ms=let_go_ms)
     await generation_log.write(settings, generation_record(dropping))
     if name in found.serving.kept:
         await generation_log.write(settings, serving_record(found.serving.without(name)))
@@ -106,7 +132,7 @@ async def drop(settings: Settings, name: str, say: Say = lambda _: None) -> bool
     await _remove(own, generation)
     gone = msgspec.structs.replace(dropping, state="dropped")
     await generation_log.write(settings, generation_record(gone))
-    return True
+    return Dropped(now=True, checkpoints_go=go)
 
 
 def _check_unneeded(found: Generations, name: str) -> None:

@@ -1,14 +1,15 @@
 """Tidies the topics of totals of a graph away: reads them, and writes the tombstones of `tidy`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.structs import TopicPartition
 
-from streams import connection
+from streams import connection, generation_log
 from streams.errors import BrokerError
+from streams.generations import Generations, settings_of
 from streams.settings import Settings
 from streams.tidy import Tidy
 from streams.totals import CODES
@@ -19,22 +20,89 @@ _IN_FLIGHT = 10_000
 
 
 class Tidied(NamedTuple):
-    """One topic: records that were read, and tombstones that were written."""
+    """One topic of a generation: records that were read, and tombstones that were written."""
 
+    generation: str
     topic: str
     records: int
     tombstones: int
 
 
-async def tidy_away(settings: Settings, topic: str) -> Tidied:
-    """Give every record of a topic that no receiver would take a tombstone; workers may run.
+async def tidy_all(
+    settings: Settings, topics: Iterable[str], *, say: Callable[[str], None] = lambda line: None
+) -> list[Tidied]:
+    """Tidy these topics of every generation that stands, or of the one that the settings name.
+
+    One that cannot be tidied does not keep the others from it; of one that was dropped meanwhile
+    there is nothing left to tidy.
 
     Args:
         settings: of the graph, with the address of Kafka.
-        topic: logical name, one of `TOPICS`.
+        topics: logical names, of `TOPICS`.
+        say: told what is wrong with a topic as soon as it is known.
 
     Raises:
-        BrokerError: Kafka does not answer.
+        BrokerError: Kafka does not answer, or let some of the topics be tidied.
+        StateError: the settings name a generation that there is not.
+        TopicError: the graph has no control topic.
+    """
+    base, wanted = generation_log.of_base(settings), list(topics)
+    rows: list[Tidied] = []
+    failed: dict[str, str] = {}
+    for name, own, topic in owners(settings, await generation_log.read(base), wanted):
+        try:
+            rows.append(Tidied(name, topic, *await tidy_away(own, topic)))
+        except BrokerError as error:
+            if stands(name, await generation_log.read(base)):
+                failed[own.topic(topic)] = name
+                say(str(error))
+    if failed:
+        raise BrokerError(
+            f"{', '.join(failed)} could not be tidied, {len(rows)} other topics were: give the "
+            "command again when what is wrong there is mended; what was written does no harm"
+        )
+    return rows
+
+
+def owners(
+    settings: Settings, found: Generations, topics: Iterable[str]
+) -> list[tuple[str, Settings, str]]:
+    """Generation, its settings and logical topic of all that is to be tidied, each topic once.
+
+    A generation built from totals has the first one's `searched` and `bought`.
+
+    Raises:
+        StateError: the settings name a generation that there is not.
+    """
+    base, wanted = generation_log.of_base(settings), list(topics)
+    named = settings.generation
+    chosen = [found.find(named)] if named else [g for g in (found.live, *found.all) if g.usable]
+    by_name: dict[str, tuple[str, Settings, str]] = {}
+    for generation in chosen:
+        own = settings_of(base, generation)
+        for topic in wanted:
+            by_name.setdefault(own.topic(topic), (generation.name, own, topic))
+    return list(by_name.values())
+
+
+def stands(name: str, found: Generations) -> bool:
+    """Whether a generation is there and nobody is dropping it."""
+    generation = found.get(name)
+    return generation is not None and generation.usable
+
+
+async def tidy_away(settings: Settings, topic: str) -> tuple[int, int]:
+    """Give every record of a topic that no receiver would take a tombstone; workers may run.
+
+    Args:
+        settings: of the generation, with the address of Kafka.
+        topic: logical name, one of `TOPICS`.
+
+    Returns:
+        records that were read, and tombstones that were written.
+
+    Raises:
+        BrokerError: Kafka does not answer, or not for this topic.
     """
     name, options = settings.topic(topic), connection.options(settings)
     records = tombstones = 0
@@ -44,12 +112,13 @@ async def tidy_away(settings: Settings, topic: str) -> Tidied:
             tidy = Tidy(topic)
             records += await _read(settings.kafka, tp, tidy, options)
             tombstones += await _bury(settings.kafka, tp, tidy.dead(), options)
-    except KafkaError as error:
+    except (KafkaError, OSError) as error:
         raise BrokerError(
             f"{name} cannot be tidied ({type(error).__name__} {error}): look at `cartograph topics "
-            "show`; what was written does no harm, and the command can be run again"
+            "show`, and at this user's rights (`cartograph topics rights`); what was written does "
+            "no harm, and the command can be run again"
         ) from error
-    return Tidied(topic, records, tombstones)
+    return records, tombstones
 
 
 async def _read(address: str, tp: TopicPartition, tidy: Tidy, options: Mapping[str, Any]) -> int:
@@ -61,6 +130,9 @@ async def _read(address: str, tp: TopicPartition, tidy: Tidy, options: Mapping[s
         auto_offset_reset="earliest",
         **options,
     ) as consumer:
+        # A topic that is not there would be asked for until a timeout of its own, 40 s.
+        if tp.topic not in await consumer.topics():
+            raise UnknownTopicOrPartitionError(tp.topic)
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
         begin = (await consumer.beginning_offsets([tp]))[tp]

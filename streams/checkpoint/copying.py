@@ -151,7 +151,7 @@ def fetch(
     *,
     wanted: Wanted = lambda: True,
     done: Callable[[int], None] = lambda size: None,
-) -> None:
+) -> bool:
     """Bring a partition's files to a folder that has none: all of them, verified, or no folder.
 
     What an interrupted fetch left is taken where its hash is right.
@@ -163,6 +163,9 @@ def fetch(
         wanted: asked between two files.
         done: told of bytes that have come.
 
+    Returns:
+        False: there was a store already.
+
     Raises:
         DamagedCheckpointError: a file is missing, or not what was written.
         CheckpointError: the place cannot be read, or the folder not be written.
@@ -173,8 +176,29 @@ def fetch(
         unfinished.with_suffix(".lock"), patience_s=_LOCK_S, what=f"a restore into {folder}"
     )
     with held:
-        if not (folder / "CURRENT").exists():  # another process has done it meanwhile
-            _fetch(place, manifest, folder, unfinished, wanted, done)
+        if (folder / "CURRENT").exists():  # another process has done it meanwhile
+            return False
+        _fetch(place, manifest, folder, unfinished, wanted, done)
+        return True
+
+
+def is_copy(folder: Path, manifest: Manifest) -> bool:
+    """Whether a folder holds the files of a manifest, byte for byte, and no others.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        if {path.name for path in folder.iterdir()} != {file.name for file in manifest.files}:
+            return False
+        if any((folder / file.name).stat().st_size != file.size for file in manifest.files):
+            return False
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return all(pool.map(lambda file: _is(folder / file.name, file), manifest.files))
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} cannot be read ({error}): mend its disk or rights, or move it away"
+        ) from error
 
 
 def _fetch(

@@ -23,9 +23,9 @@ from streams.checkpoint.completing import complete
 from streams.checkpoint.copying import GivenUpError, Hashes, Saved, save
 from streams.checkpoint.manifest import Manifest, expected, is_id, new_id, result_settings
 from streams.checkpoint.place import Place
-from streams.checkpoint.pruning import prune
+from streams.checkpoint.pruning import LetGo, prune, remove_all
 from streams.control import CheckpointOrder
-from streams.errors import CheckpointError, StoreLockedError
+from streams.errors import CartographError, CheckpointError, StoreLockedError
 from streams.owner import Kept
 from streams.partition import Partition
 from streams.settings import Settings
@@ -59,6 +59,7 @@ class Keeper:
         bundles: ids of the models in use.
         may_write: whether our partitions can be nobody else's.
         place: opened in a thread when it is first needed, since that may import and connect.
+        let_go: generation -> checkpoints that nobody needs; asked in that thread.
     """
 
     def __init__(
@@ -72,11 +73,12 @@ class Keeper:
         bundles: Callable[[], tuple[str, ...]],
         may_write: Callable[[], bool],
         place: Callable[[], Place],
+        let_go: Callable[[], Mapping[str, LetGo]] = dict,
     ) -> None:
         self._settings, self._stage, self._folder = settings, stage, folder
         self._expected = expected(stages, settings.partitions)
         self._partitions, self._bundles = partitions, bundles
-        self._may_write, self._open_place = may_write, place
+        self._may_write, self._open_place, self._let_go = may_write, place, let_go
         self._place: Place | None = None
         self._hashes: dict[int, Hashes] = {}
         self._thread = ThreadPoolExecutor(1, "checkpoint")
@@ -242,6 +244,22 @@ class Keeper:
             gone = prune(place, keep=self._settings.checkpoint_keep, now_ms=now_ms)
             if gone.checkpoints or gone.files:
                 log.info("pruned %d checkpoints, %d files", len(gone.checkpoints), gone.files)
+            self._remove_dropped(now_ms)
+
+    def _remove_dropped(self, now_ms: int) -> None:
+        """Those of dropped generations; what goes wrong with them is no failure of ours."""
+        try:
+            for name, found in self._let_go().items():
+                gone = remove_all(found, now_ms=now_ms)
+                if gone and (gone.checkpoints or gone.files):
+                    log.info(
+                        "%s is dropped: removed its %d checkpoints, %d files",
+                        name,
+                        len(gone.checkpoints),
+                        gone.files,
+                    )
+        except CartographError as error:
+            log.warning("checkpoints of dropped graphs are not removed now: %s", error)
 
     def _note(self, saved: Saved, seconds: float) -> None:
         manifest = saved.manifest

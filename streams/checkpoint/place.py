@@ -5,6 +5,7 @@ AWS_ENDPOINT_URL and the like for `s3://`, FSSPEC_* for anything else.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -30,6 +31,7 @@ from streams.checkpoint.manifest import (
 from streams.errors import CheckpointError, DamagedCheckpointError
 
 _NEW: Final = ".new-"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TIMES: Final = ("mtime", "LastModified", "created", "last_modified", "updated", "modified")
 
 
@@ -164,9 +166,9 @@ class Place:
 
         Raises:
             DamagedCheckpointError: it is not there.
-            CheckpointError: it cannot be read.
+            CheckpointError: it cannot be read, or there is no room for it here.
         """
-        with self._telling("read"):
+        with self._telling("read"), _telling_full(target):
             try:
                 self._fs.get_file(self._path(f"files/{stored}"), str(target))
             except FileNotFoundError as error:
@@ -177,6 +179,13 @@ class Place:
     def remove_file(self, name: str) -> None:
         """Remove a file of a store; none is no error."""
         self._remove(f"files/{name}")
+
+    def remove_folders(self) -> None:
+        """Remove the graph's own folders, where there is nothing in them any more."""
+        for name in ("manifests", "files", ""):
+            # Somebody may write there again; a bucket has no folders.
+            with self._telling("removed"), contextlib.suppress(OSError):
+                self._fs.rmdir(self._path(name).rstrip("/"))
 
     def _check_bucket(self) -> None:
         """A folder that is not there is empty; a bucket that is not there is a wrong setting."""
@@ -248,6 +257,20 @@ def graphs_at(url: str, prefix: str) -> list[str]:
     """
     every = (name for name in Place(url, "").names() if f"{name}.".startswith(f"{prefix}."))
     return [name for name in every if Place(url, name).ids()]
+
+
+@contextlib.contextmanager
+def _telling_full(target: Path) -> Iterator[None]:
+    """A disk of ours that is full is no fault of the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise CheckpointError(
+            f"{target} cannot be written ({error}): make room on its disk, then try again; it "
+            "goes on from there"
+        ) from error
 
 
 def _into_place(new: Path, target: Path) -> None:

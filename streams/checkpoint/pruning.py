@@ -1,5 +1,6 @@
 """Removes checkpoints that nobody keeps, and files that none of the others names."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -44,9 +45,51 @@ def prune(place: Place, *, keep: int, now_ms: int, grace_ms: int = GRACE_MS) -> 
     written = {name: stored.written_ms for name, stored in files.items()}
     named = _named(place)
     left = garbage(written, named, now_ms=now_ms, grace_ms=grace_ms)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(place.remove_file, left))
+    _remove_files(place, left)
     return Pruned(tuple(gone), len(left), sum(files[name].size for name in left))
+
+
+class LetGo(NamedTuple):
+    """Checkpoints that nobody needs: their place, and when that was said, ms since 1970."""
+
+    place: Place
+    since_ms: int
+
+
+def remove_all(found: LetGo, *, now_ms: int, grace_ms: int = GRACE_MS) -> Pruned | None:
+    """Remove every checkpoint and file of a graph that nobody can bring back.
+
+    Graphs share no files: each has a place of its own. While anything there is young all of it
+    stays: somebody may have taken it for the place of another graph, or be about to read it.
+
+    Args:
+        found: of the graph that was dropped.
+        now_ms: ms since 1970, taken before the call.
+        grace_ms: how long nothing must have been written there, nor they have been let go.
+
+    Returns:
+        what was removed; None: it is too early. Cut short, the next call goes on.
+
+    Raises:
+        CheckpointError: the place cannot be read or written.
+    """
+    place = found.place
+    parts = {each: place.parts(each).values() for each in place.ids()}
+    files = place.files()
+    every = (*parts.values(), files.values())
+    written = [stored.written_ms for there in every for stored in there]
+    if max([found.since_ms, *written]) > now_ms - grace_ms:
+        return None
+    for checkpoint in parts:
+        place.remove(checkpoint)
+    _remove_files(place, files)
+    place.remove_folders()
+    return Pruned(tuple(parts), len(files), sum(stored.size for stored in files.values()))
+
+
+def _remove_files(place: Place, names: Iterable[str]) -> None:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(place.remove_file, names))
 
 
 def _named(place: Place) -> set[str]:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from streams.checkpoint.copying import fetch, hash_of
+from streams.checkpoint.copying import fetch, hash_of, is_copy
 from streams.checkpoint.manifest import File, Manifest, unfit
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError, StateError
@@ -22,32 +22,54 @@ def restore_all(
     parts: Sequence[Manifest],
     *,
     note: Callable[[int], None] = lambda size: None,
-) -> None:
+) -> int:
     """Put these partitions into the data folder; nothing is begun if one of them cannot be.
+
+    One that stands there already, byte for byte as the checkpoint has it, is kept: a restore that
+    was interrupted goes on. A store that anybody opened since to write is none of those, since
+    RocksDB then writes files of its own, nor is one that lacks a file or has one more.
 
     Args:
         settings: of the graph, with the data folder.
         place: where the files are.
         parts: what to restore.
-        note: told of bytes that have come.
+        note: told of bytes that have come, or were found there.
+
+    Returns:
+        how many stood there already.
 
     Raises:
-        StateError: a folder is not empty.
+        StateError: a folder holds anything else.
         CheckpointError: a part is of another graph or layout, or damaged.
     """
     targets = [(stage_folder(settings, part.stage) / str(part.partition), part) for part in parts]
-    for target, part in targets:
-        if target.exists() and any(target.iterdir()):
-            raise StateError(
-                f"{target} is not empty: move it away (it may hold what the checkpoint lacks), "
-                "then restore again"
-            )
-        why = unfit(part, graph=settings.graph)
-        if why:
-            raise CheckpointError(f"{part.stage}/{part.partition} of {part.checkpoint} {why}")
-    for target, part in targets:
+    lacking = [(target, part) for target, part in targets if not _stands(settings, target, part)]
+    note(sum(part.size for part in parts) - sum(part.size for _, part in lacking))
+    for target, part in lacking:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fetch(place, part, target, done=note)
+        # Somebody else may have put a store there meanwhile.
+        if not fetch(place, part, target, done=note) and not is_copy(target, part):
+            raise _occupied(target, part)
+    return len(targets) - len(lacking)
+
+
+def _stands(settings: Settings, target: Path, part: Manifest) -> bool:
+    """Whether a partition is restored already; False: there is room for it."""
+    why = unfit(part, graph=settings.graph)
+    if why:
+        raise CheckpointError(f"{part.stage}/{part.partition} of {part.checkpoint} {why}")
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return False
+    if not is_copy(target, part):
+        raise _occupied(target, part)
+    return True
+
+
+def _occupied(target: Path, part: Manifest) -> StateError:
+    return StateError(
+        f"{target} is not empty, and not as {part.checkpoint} has it: move it away (it may hold "
+        "what the checkpoint lacks), then restore again"
+    )
 
 
 def check_files(place: Place, parts: Iterable[Manifest]) -> list[str]:

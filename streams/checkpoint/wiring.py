@@ -1,14 +1,17 @@
 """The checkpoints of a worker as its settings say."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from streams import generation_log
 from streams.checkpoint.keeper import Keeper
 from streams.checkpoint.manifest import result_settings
 from streams.checkpoint.place import Place
+from streams.checkpoint.pruning import LetGo
 from streams.checkpoint.recovery import Recovery
 from streams.errors import CheckpointError
-from streams.generations import stages_of_base
+from streams.generations import LIVE, stages_of_base
 from streams.partition import Partition
 from streams.settings import Settings
 from streams.status import stage_folder
@@ -45,7 +48,35 @@ def new_keeper(
         bundles=bundles,
         may_write=may_write,
         place=partial(place_of, settings),
+        let_go=partial(let_go, settings),
     )
+
+
+def let_go(settings: Settings) -> dict[str, LetGo]:
+    """Checkpoints of generations that are dropped, where it was said that they may go; by name.
+
+    Reads `graph.control`: ask it shortly before something is removed, and not in an event loop.
+
+    Raises:
+        BrokerError, TopicError: it cannot be read which those are.
+        CheckpointError: see `place_of`.
+    """
+    found = asyncio.run(generation_log.read(generation_log.of_base(settings)))
+    return {
+        each.name: LetGo(place_of_generation(settings, each.name), each.let_go_ms)
+        for each in found.dropped
+        if each.let_go_ms
+    }
+
+
+def place_of_generation(settings: Settings, name: str) -> Place:
+    """The place of another generation of the same graph, also of one that is dropped.
+
+    Raises:
+        CheckpointError: see `place_of`.
+    """
+    base = generation_log.of_base(settings)
+    return place_of(base if name == LIVE else base.with_(generation=name))
 
 
 def place_of(settings: Settings) -> Place:

@@ -1,4 +1,4 @@
-"""`cartograph checkpoint create|list|restore|verify|prune`: copies of what the partitions keep."""
+"""`cartograph checkpoint create|list|restore|verify`: copies of what the partitions keep."""
 
 import asyncio
 import secrets
@@ -11,7 +11,6 @@ import typer
 
 from streams import connection, status
 from streams.checkpoint.completing import complete
-from streams.checkpoint.copying import GRACE_MS
 from streams.checkpoint.manifest import (
     KEPT_STAGES,
     Manifest,
@@ -22,7 +21,7 @@ from streams.checkpoint.manifest import (
     result_settings,
 )
 from streams.checkpoint.place import Place
-from streams.checkpoint.pruning import manifests, prune
+from streams.checkpoint.pruning import manifests
 from streams.checkpoint.restoring import check_files, restore_all
 from streams.checkpoint.wiring import place_of, url_of
 from streams.cli import which
@@ -135,8 +134,9 @@ def checkpoint_restore(
 ) -> None:
     """Put a checkpoint's stores into this data folder, verified; its workers must not run.
 
-    Folders that are there have to be moved away first. Workers that start then send all their
-    totals again, and read on from where the checkpoint was.
+    Folders that are there have to be moved away first. A restore that was interrupted goes on when
+    it is given again with the same ID. Workers that start then send all their totals again, and
+    read on from where the checkpoint was.
     """
     found = which.kept(settings())
     place = place_of(found)
@@ -153,20 +153,23 @@ def checkpoint_restore(
     parts = [each for each in manifests(place, chosen) if each.stage in wanted]
     if not parts:
         raise CheckpointError(f"there is no checkpoint {chosen} at {place.url} with such stages")
-    begun = time.monotonic()
-    restore_all(found, place, parts, note=_progress(sum(part.size for part in parts)))
+    begun, size = time.monotonic(), sum(part.size for part in parts)
+    note(f"restoring {len(parts)} partitions of {chosen}, {size:,} bytes")
+    stood = restore_all(found, place, parts, note=_progress(size))
     _say_changes(found, parts)
     value = {
         "checkpoint": chosen,
         "partitions": len(parts),
-        "bytes": sum(part.size for part in parts),
+        "stood_there": stood,
+        "bytes": size,
         "seconds": time.monotonic() - begun,
     }
+    also = f" ({stood} of them stood there already)" if stood else ""
     show(
         value,
         as_json=as_json,
         text=lambda: say(
-            f"{len(parts)} partitions of {chosen}, {value['bytes']:,} bytes in "
+            f"{len(parts)} partitions of {chosen}{also}, {size:,} bytes in "
             f"{value['seconds']:.1f} s: start the workers"
         ),
     )
@@ -201,35 +204,6 @@ def checkpoint_verify(checkpoint_id: Id, as_json: Annotated[bool, JSON] = False)
     show(value, as_json=as_json, text=text)
     if problems or lacking:
         raise typer.Exit(FOUND_WRONG)
-
-
-@checkpoint.command("prune")
-@told
-def checkpoint_prune(
-    keep: Annotated[int | None, typer.Option(min=1, help="Complete checkpoints that stay.")] = None,
-    grace_hours: Annotated[
-        float, typer.Option(min=0, help="What is younger is left alone: somebody may write it.")
-    ] = GRACE_MS / 3_600_000,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Remove all but the newest complete checkpoints, and the files that none of those names.
-
-    Workers may write meanwhile, as long as copying a partition takes less than the grace.
-    """
-    found = which.kept(settings())
-    done = prune(
-        place_of(found),
-        keep=keep or found.checkpoint_keep,
-        now_ms=time.time_ns() // 10**6,
-        grace_ms=int(grace_hours * 3_600_000),
-    )
-    show(
-        done._asdict(),
-        as_json=as_json,
-        text=lambda: say(
-            f"removed {len(done.checkpoints)} checkpoints, {done.files} files, {done.size:,} bytes"
-        ),
-    )
 
 
 async def _send(found: Settings, order: CheckpointOrder) -> None:

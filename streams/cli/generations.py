@@ -288,18 +288,38 @@ def graph_swap(
 
 @graph.command("drop")
 @told
-def graph_drop(name: Name, as_json: Annotated[bool, JSON] = False) -> None:
+def graph_drop(
+    name: Name,
+    keep_checkpoints: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-checkpoints/--no-keep-checkpoints",
+            help="Whether its checkpoints stay; may be said again of one that is dropped.",
+            show_default="not, or as it was said before",
+        ),
+    ] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
     """Remove a graph that does not answer: its topics, groups, and its folders on this machine.
 
-    Of the first one the events, the catalog, verdicts, erasures and dead letters stay.
+    Of the first one the events, the catalog, verdicts, erasures and dead letters stay. Its
+    checkpoints are removed by whoever prunes next, from a day later on.
     """
-    did = asyncio.run(swapping.drop(_base(), name, say=note))
-    value = {"dropped": name, "before": not did}
-    show(
-        value,
-        as_json=as_json,
-        text=lambda: say(f"{name} is dropped" if did else f"{name} was dropped before"),
-    )
+    did = asyncio.run(swapping.drop(_base(), name, keep_checkpoints=keep_checkpoints, say=note))
+    value = {"dropped": name, "before": not did.now, "checkpoints_go": did.checkpoints_go}
+
+    def text() -> None:
+        say(f"{name} is dropped" if did.now else f"{name} was dropped before")
+        if did.checkpoints_go:
+            say(
+                "its checkpoints, where there are any, are removed from a day later on, with a "
+                "scheduled checkpoint of another graph or by `cartograph checkpoint prune`; "
+                "--keep-checkpoints, said until then, keeps them"
+            )
+        else:
+            say("its checkpoints, where there are any, stay; --no-keep-checkpoints lets them go")
+
+    show(value, as_json=as_json, text=text)
 
 
 def _base() -> Settings:

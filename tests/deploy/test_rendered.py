@@ -305,6 +305,17 @@ def test_totals_of_earlier_lives_are_tidied_away_by_a_job_of_its_own():
     assert of_kind("CronJob", "minimal") == {}
 
 
+def test_a_release_is_one_graph_and_its_job_tidies_all_that_stands_of_it():
+    for prefix in ("graph", "shop.eu"):
+        jobs = of_kind("CronJob", "", "--set", f"settings.prefix={prefix}")
+        assert len(jobs) == 1
+        pod = jobs["cartograph-tidy"]["spec"]["jobTemplate"]["spec"]["template"]
+        settings = settings_of(environment(pod))
+        assert (settings.prefix, settings.generation) == (prefix, ""), "one that is named is alone"
+        assert settings.kafka == "kafka:9092"
+        assert own(pod)["args"] == ["topics", "tidy"], "all topics, of all generations"
+
+
 def test_a_gpu_is_for_the_stages_named_alone():
     sets = of_kind("StatefulSet", "gpu")
     for stage in STAGES:

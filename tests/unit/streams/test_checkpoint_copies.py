@@ -1,6 +1,8 @@
 """Copies of partitions: one worker at a time, each file read once, and how old the newest are."""
 
 import asyncio
+import logging
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +12,12 @@ import pytest
 
 from streams.checkpoint import copying, metrics
 from streams.checkpoint.copying import Hashes
+from streams.checkpoint.manifest import new_id
 from streams.checkpoint.place import Place
+from streams.checkpoint.pruning import LetGo
 from streams.control import CheckpointOrder
-from tests.unit.streams.test_checkpoints import keeper, partition, place_in, turns
+from streams.errors import BrokerError, CheckpointError
+from tests.unit.streams.test_checkpoints import NOON, keeper, partition, place_in, turns
 
 
 class Slow(Place):
@@ -112,3 +117,46 @@ def test_what_another_process_wrote_before_counts_for_the_age(tmp_path: Path):
     assert metrics.CHECKPOINT_AGE.labels("products")._value.get() == pytest.approx(60, abs=20)
     written = place_in(tmp_path).parts(order.checkpoint)["products", 0].written_ms
     assert made._newest_ms == {0: written}
+
+
+class Unreachable(Place):
+    """A place that does not answer."""
+
+    def ids(self) -> list[str]:
+        raise CheckpointError("nobody answers")
+
+
+@pytest.mark.parametrize("broken", ["", "place", "kafka"])
+def test_the_schedule_removes_what_a_dropped_graph_left_and_survives_that_it_cannot(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
+):
+    now = NOON + 500
+    for name, age_s in (("try", 25 * 3_600), ("young", 3_600)):
+        old = keeper(tmp_path / name, {0: partition(tmp_path / name)})
+        old._place = Place(str(tmp_path / "place"), f"graph.{name}")
+        turns(old, now)
+        for file in (tmp_path / "place" / f"graph.{name}").rglob("*"):
+            os.utime(file, (time.time() - age_s,) * 2)
+
+    def let_go() -> dict[str, LetGo]:
+        if broken == "kafka":
+            raise BrokerError("no Kafka answers")
+        kind = Unreachable if broken == "place" else Place
+        names = ("try", "young", "none")
+        return {n: LetGo(kind(str(tmp_path / "place"), f"graph.{n}"), 1) for n in names}
+
+    held = {number: partition(tmp_path / "live", number) for number in (0, 1)}
+    made = keeper(tmp_path, held, checkpoint_url=str(tmp_path / "place"))
+    made._expected, made._let_go = {("products", 0), ("products", 1)}, let_go
+    with caplog.at_level(logging.INFO):
+        turns(made, now)
+    assert place_in(tmp_path).completed(new_id(NOON * 1000)) is not None
+    assert made.status.said == "", "its own checkpoint is made"
+    left = {each.name for each in (tmp_path / "place").iterdir()}
+    assert left == (
+        {"graph", "graph.young"} if not broken else {"graph", "graph.young", "graph.try"}
+    )
+    said = (
+        "checkpoints of dropped graphs are not removed now" if broken else "try is dropped: removed"
+    )
+    assert said in caplog.text

@@ -31,3 +31,11 @@ def test_rights_of_a_graph_beside_the_first_are_those_of_its_own_topics(base, wi
     stages = {*STAGES} - without
     assert changed == owned | {settings.group(stage) for stage in stages}
     assert all(name.startswith("graph.g1.") for name in changed)
+
+
+@pytest.mark.parametrize("name", ["", "g1"])
+def test_who_tidies_may_read_which_graphs_there_are(name: str):
+    told = rights(Settings(generation=name))
+    may = {(each.name, each.operation) for each in told if each.part == TIDY}
+    assert {("graph.control", "READ"), ("graph.control", "DESCRIBE_CONFIGS")} <= may
+    assert not [each for each in may if each[0] == "graph.control" and each[1] == "WRITE"]
