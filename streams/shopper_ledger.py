@@ -278,6 +278,7 @@ class Ledger:
         row.trim_at = max(self._settings.raw_events, 2 * len(rest))
         if is_large:  # reading all of it back would cost more than what was settled
             row.now, row.begun = now if row.settled else None, -1
+            count_over(now.baskets(), self._settings.basket)  # `_tell_difference` goes on from it
             row.trim_at = max(row.trim_at, row.count + row.weight // _SETTLE_SHARE)
         else:
             row.now, row.weeks, row.standing = None, {}, None

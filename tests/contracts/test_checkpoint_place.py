@@ -26,7 +26,10 @@ ROWS = 3_000
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture(scope="module", params=["folder", *SERVERS])
+@pytest.fixture(
+    scope="module",
+    params=["folder", *(pytest.param(name, marks=pytest.mark.slow) for name in SERVERS)],
+)
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("place")
     if request.param == "folder":
@@ -294,6 +297,7 @@ def test_a_file_system_that_nobody_knows_is_told():
         Place("nosuch://bucket/x", "graph")
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_no_empty_place(tmp_path: Path):
     with (
         serving("moto", tmp_path),

@@ -147,6 +147,7 @@ def test_pairs_are_judged(run, monkeypatch):
     assert "`b`" in answers[1]["error"]
 
 
+@pytest.mark.slow
 def test_a_process_answers_line_by_line():
     command = [sys.executable, "-m", "streams", "model", "tag", "--threads", "1"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

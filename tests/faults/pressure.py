@@ -22,13 +22,15 @@ class Moment(NamedTuple):
     Attributes:
         at: seconds since the first.
         told: lag in its metrics, all inputs, records.
-        behind: end of its inputs less what it told Kafka that it has read, records.
+        end: of its inputs, records.
+        behind: of those, what it has not told Kafka that it has read.
         stored: end of its inputs less what its stores have read, records.
         rss: bytes.
     """
 
     at: float
     told: int
+    end: int
     behind: int
     stored: int
     rss: int
@@ -63,7 +65,14 @@ async def moment(scene: Scene, stage: str, inputs: list[str], began: float) -> M
         if name.rpartition(".")[0] in inputs
     )
     behind = sum(each.behind for each in lags)
-    return Moment(time.monotonic() - began, int(told[_LAG]), behind, ends - read, int(told[_RSS]))
+    at = time.monotonic() - began
+    return Moment(at, int(told[_LAG]), ends, behind, ends - read, int(told[_RSS]))
+
+
+def true_between(before: Moment, after: Moment) -> tuple[int, int]:
+    """The least and the most that a lag can have been: inputs may grow while they are read."""
+    read_before, read_after = before.end - before.behind, after.end - after.behind
+    return before.end - read_after, after.end - read_before
 
 
 def pressed(stage: str, inputs: list[str], seen: list[Moment], *, most_s: float = 600.0) -> Fault:

@@ -277,11 +277,12 @@ async def _ended(scene: Scene, books: Books, seconds: float) -> Ended:
 def tally_of(folder: Path) -> dict[str, int]:
     """How the records of a partition ended, also while its worker runs; empty: not known yet.
 
-    One that is compacted while it is opened is opened again.
+    One that is compacted while it is opened is opened again; an empty one may make way for the
+    state that its worker looks for.
     """
-    if not (folder / "CURRENT").exists():
-        return {}
     for _ in range(_TRIES - 1):
+        if not (folder / "CURRENT").exists():
+            return {}
         with contextlib.suppress(StoreError):
             return _tally_now(folder)
         time.sleep(_POLL_S)

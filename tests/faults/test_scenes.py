@@ -13,7 +13,7 @@ import pytest
 from streams.play import Played
 from streams.sample.make import Sizes, make
 from tests.faults import kills, odd_worker, plants, upgrade
-from tests.faults.pressure import Moment, pressed
+from tests.faults.pressure import Moment, pressed, true_between
 from tests.faults.scene import PATIENT, Ended, Fault, Place, nothing, place, run
 from tests.kafka.exactness import Plan, sample_records, settings_of
 
@@ -83,7 +83,8 @@ def test_a_bad_stream_and_a_slow_model_whose_lag_is_told_truly(
     assert len([each for each in seen if each.behind]) > 5
     # The metric is set once a second, by positions of which Kafka hears in the same second.
     for before, now, after in zip(seen, seen[3:], seen[6:], strict=False):
-        assert min(before.behind, after.behind) <= now.told <= max(before.behind, after.behind)
+        least, most = true_between(before, after)
+        assert least <= now.told <= most
 
 
 @pytest.mark.kafka

@@ -106,6 +106,13 @@ def test_so_do_many_dense_streams(windows: WindowSettings) -> None:
         check(windows, random_events(rng, minutes, n, shoppers), seed)
 
 
+@pytest.mark.parametrize("seed", [953, 1260, 2361])
+def test_what_a_basket_leaves_out_is_counted_once_though_its_row_is_settled_meanwhile(
+    seed: int,
+) -> None:
+    check(TIGHT, random_events(random.Random(seed), 40, 40, 2), seed)
+
+
 @pytest.mark.parametrize("windows", [TIGHT, LOOSE], ids=["tight", "loose"])
 @settings(max_examples=60)
 @given(

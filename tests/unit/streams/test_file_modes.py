@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from streams import private
 
 ROOT = Path(__file__).parents[3]
@@ -14,6 +16,7 @@ def modes(folder: Path) -> set[int]:
     return {path.stat().st_mode & 0o077 for path in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_a_command_writes_nothing_that_others_read(tmp_path):
     env = {name: v for name, v in os.environ.items() if not name.startswith("CARTOGRAPH_")}
     data = tmp_path / "data"
@@ -30,6 +33,7 @@ def test_a_command_writes_nothing_that_others_read(tmp_path):
     assert modes(tmp_path) == {0}
 
 
+@pytest.mark.slow
 def test_a_worker_writes_nothing_that_others_read(tmp_path):
     from streams.settings import Settings
 

@@ -8,6 +8,7 @@ import pytest
 
 from models_onnx.errors import BundleError
 from models_onnx.spans import Tagged, Text
+from streams import model_exchange
 from streams.answers import ANSWERS
 from streams.control import Reload
 from streams.model_exchange import Exchange
@@ -169,7 +170,11 @@ def test_the_same_files_a_model_that_is_not_asked_and_an_unknown_task_change_not
     asyncio.run(main())
 
 
-def test_a_model_that_moves_to_the_cpu_under_way_answers_again_under_its_new_id():
+def test_a_model_that_moves_to_the_cpu_under_way_answers_again_under_its_new_id(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(model_exchange, "_LOOK_S", 0.01)
+
     async def main():
         tagger = Named("a@1-cuda", moves_to="a@1-cpu")
         worker = Worker(tagger)
@@ -178,7 +183,7 @@ def test_a_model_that_moves_to_the_cpu_under_way_answers_again_under_its_new_id(
         assert await worker.ask() == 0
         task = asyncio.create_task(worker.exchange.run())
         while not worker.built:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
         task.cancel()
         assert worker.built[0].tagging == "a@1-cpu"
         assert worker.exchange.status.bundles == ("a@1-cpu",)

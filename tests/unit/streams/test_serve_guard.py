@@ -266,12 +266,16 @@ def test_who_does_not_send_what_it_began_is_let_go(settings, monkeypatch):
                 client.sendall(begun)
                 assert rest(client) == b""
         # A connection that is kept alive has the same patience for its next head.
+        monkeypatch.setattr(patience.ImpatientProtocol, "head_s", 10.0)
         with socket.create_connection((at.host, at.port), timeout=10) as client:
             client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = b""
             while not answer.endswith(b"}"):
-                answer += client.recv(4_096)
+                part = client.recv(4_096)
+                assert part, answer
+                answer += part
             assert answer.startswith(b"HTTP/1.1 200")
+            monkeypatch.setattr(patience.ImpatientProtocol, "head_s", 0.2)
             client.sendall(b"GET /livez")
             assert rest(client) == b""
 

@@ -54,7 +54,9 @@ import pathlib, sys, time
 stage, file, first = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 if stage == "graph":
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text('{"stage":"graph","slot":0,"pid":1,"ready":true,"ready_at":1.0}')
+    whole = file.with_suffix(".new")
+    whole.write_text('{"stage":"graph","slot":0,"pid":1,"ready":true,"ready_at":1.0}')
+    whole.replace(file)
 else:
     while not file.exists():
         time.sleep(0.02)

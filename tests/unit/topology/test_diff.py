@@ -14,7 +14,7 @@ from topology.graph import Graph
 from topology.keys import FACTS
 from topology.store.memory import MemoryStore
 
-GRAPHS = st.lists(facts(), max_size=12, unique_by=lambda fact: fact.id)
+GRAPHS = st.lists(facts(), max_size=6, unique_by=lambda fact: fact.id)
 CHANGES = st.sampled_from(("same", "gone", "status", "counts", "evidence"))
 
 
@@ -56,7 +56,7 @@ def test_what_is_in_one_graph_alone_is_added_or_removed_however_they_are_cut(one
     assert kinds <= {"added", "removed"}
 
 
-@given(st.lists(st.tuples(facts(), CHANGES), max_size=12, unique_by=lambda pair: pair[0].id))
+@given(st.lists(st.tuples(facts(), CHANGES), max_size=7, unique_by=lambda pair: pair[0].id))
 def test_each_difference_has_the_kind_of_what_was_changed(cases):
     after = [new for fact, how in cases if (new := changed(fact, how)) is not None]
     found = differences(partitions([fact for fact, _ in cases], 2), partitions(after, 3))

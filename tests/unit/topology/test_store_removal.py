@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from topology.errors import StoreError
+from topology.store import patience
 from topology.store.layout import write_layout
 from topology.store.removal import remove
 from topology.store.rocksdb import RocksStore
@@ -54,7 +55,10 @@ def test_a_removal_cut_short_leaves_no_half_of_a_store(
     remove(folder)
 
 
-def test_a_look_leaves_nothing_in_a_folder_without_a_database(tmp_path: Path):
+def test_a_look_leaves_nothing_in_a_folder_without_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(patience, "_WAIT_S", 0.0)
     write_layout(tmp_path)
     with pytest.raises(StoreError, match="damaged"):
         RocksStore(tmp_path, ("rows",), read_only=True)
