@@ -33,8 +33,8 @@ async def tidy_all(
 ) -> list[Tidied]:
     """Tidy these topics of every generation that stands, or of the one that the settings name.
 
-    One that cannot be tidied does not keep the others from it; of one that was dropped meanwhile
-    there is nothing left to tidy.
+    One that cannot be tidied does not keep the others from it; of one that was dropped meanwhile,
+    or whose topics are not made yet, there is nothing to tidy.
 
     Args:
         settings: of the graph, with the address of Kafka.
@@ -53,7 +53,8 @@ async def tidy_all(
         try:
             rows.append(Tidied(name, topic, *await tidy_away(own, topic)))
         except BrokerError as error:
-            if stands(name, await generation_log.read(base)):
+            missing = isinstance(error.__cause__, UnknownTopicOrPartitionError)
+            if stands(name, await generation_log.read(base), with_topics=missing):
                 failed[own.topic(topic)] = name
                 say(str(error))
     if failed:
@@ -85,10 +86,12 @@ def owners(
     return list(by_name.values())
 
 
-def stands(name: str, found: Generations) -> bool:
-    """Whether a generation is there and nobody is dropping it."""
+def stands(name: str, found: Generations, *, with_topics: bool) -> bool:
+    """Whether a generation is there, and nobody is dropping it or still making its topics."""
     generation = found.get(name)
-    return generation is not None and generation.usable
+    if generation is None or not generation.usable:
+        return False
+    return not with_topics or generation.state == "built"
 
 
 async def tidy_away(settings: Settings, topic: str) -> tuple[int, int]:

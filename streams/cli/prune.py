@@ -15,6 +15,7 @@ from streams.cli.checkpoint import checkpoint
 from streams.cli.setup import address_of
 from streams.cli.shell import JSON, note, say, settings, show, told
 from streams.errors import BrokerError, SettingsError, TopicError
+from streams.generations import Generations, settings_of
 from streams.settings import Settings
 
 
@@ -34,12 +35,15 @@ def checkpoint_prune(
     grace after the drop; where CARTOGRAPH_GENERATION names one, they are left.
     """
     asked = settings()
-    found = which.kept(asked)
+    known = None if asked.generation else _known(asked)
+    found = (
+        which.kept(asked) if known is None else settings_of(asked, known.find(known.serving.name))
+    )
     now_ms, grace_ms = time.time_ns() // 10**6, int(grace_hours * 3_600_000)
     done = prune(
         place_of(found), keep=keep or found.checkpoint_keep, now_ms=now_ms, grace_ms=grace_ms
     )
-    dropped = [] if asked.generation else _remove_dropped(asked, now_ms, grace_ms)
+    dropped = [] if known is None else _remove_dropped(asked, known, now_ms, grace_ms)
 
     def text() -> None:
         say(f"removed {len(done.checkpoints)} checkpoints, {done.files} files, {done.size:,} bytes")
@@ -66,13 +70,19 @@ class _Dropped(NamedTuple):
     size: int
 
 
-def _remove_dropped(found: Settings, now_ms: int, grace_ms: int) -> list[_Dropped]:
-    """What became of the checkpoints of graphs that are dropped; of those that have any."""
+def _known(found: Settings) -> Generations | None:
+    """What Kafka says of generations; None, and a note of why, where it says nothing."""
     try:
-        known = asyncio.run(generation_log.read(found.with_(kafka=address_of(found))))
+        return asyncio.run(generation_log.read(found.with_(kafka=address_of(found))))
     except (BrokerError, SettingsError, TopicError) as error:
         note(f"checkpoints of dropped graphs were not looked for: {error}")
-        return []
+        return None
+
+
+def _remove_dropped(
+    found: Settings, known: Generations, now_ms: int, grace_ms: int
+) -> list[_Dropped]:
+    """What became of the checkpoints of graphs that are dropped; of those that have any."""
     rows: list[_Dropped] = []
     for each in known.dropped:
         place = place_of_generation(found, each.name)
