@@ -70,16 +70,32 @@ def note(line: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people; numbers to the right."""
+    """A table for people; columns of numbers to the right, with thousands apart.
+
+    A number among words (a pid, a setting) stands as it can be given to a command again.
+    """
     shown = Table(box=None, pad_edge=False, header_style="bold")
     listed = [list(row) for row in rows]
-    for place, name in enumerate(columns):
-        numbers = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
-        shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    numbers = [
+        bool(listed) and all(isinstance(row[place], int | float) for row in listed)
+        for place in range(len(columns))
+    ]
+    for name, numeric in zip(columns, numbers, strict=True):
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         # Text, not markup: ids hold brackets.
-        shown.add_row(*[Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row])
+        shown.add_row(
+            *[Text(_cell(cell, numeric)) for cell, numeric in zip(row, numbers, strict=True)]
+        )
     _out.print(shown)
+
+
+def _cell(value: object, numeric: bool) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if numeric and isinstance(value, int) else str(value)
 
 
 def told(command: Callable[_P, _R]) -> Callable[_P, _R]:

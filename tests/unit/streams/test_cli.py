@@ -32,6 +32,15 @@ def test_settings_are_shown_without_secrets(run):
     assert SECRET not in told.output
 
 
+def test_a_setting_is_shown_as_it_can_be_given(run):
+    shown = run("config", "show").stdout.splitlines()
+    values = {words[0]: words[1:] for line in shown if (words := line.split())}
+    assert values["session_gap_ms"] == ["1800000"]
+    assert values["log_json"] == ["yes"]
+    assert values["tagging_bundle"] == []
+    assert run("config", "show", CARTOGRAPH_LOG_JSON="yes").exit_code == 0
+
+
 def test_the_file_is_read_and_the_environment_outranks_it(run, tmp_path: Path):
     (tmp_path / "cartograph.toml").write_text('partitions = 4\nprefix = "shop"\n')
     told = json.loads(run("config", "show", "--json", CARTOGRAPH_PARTITIONS="16").stdout)
