@@ -19,7 +19,7 @@ from streams.connection import options
 from streams.errors import SettingsError, TopicError
 from streams.fleet import run_worker
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
-from streams.playing import Producing
+from streams.playing import Producing, stand
 from streams.ports import Record
 from streams.route import RouteSettings
 from streams.settings import STAGES, Settings
@@ -62,6 +62,9 @@ def play(
     from_: Annotated[str | None, typer.Option("--from", help="From this time, ISO 8601.")] = None,
     events_topic: Annotated[str, typer.Option(help="Where events go.")] = "shop.events",
     catalog_topic: Annotated[str, typer.Option(help="Where products go.")] = "shop.catalog",
+    partitions: Annotated[
+        int, typer.Option(min=0, max=1024, help="Create topics that are missing, with so many.")
+    ] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Produce files to the shop's topics, as the shop itself would."""
@@ -71,6 +74,7 @@ def play(
 
     async def run() -> dict[str, int]:
         topics: dict[TopicKind, str] = {EVENTS: events_topic, CATALOG: catalog_topic}
+        await stand(found, topics.values(), partitions=partitions)
         async with Producing(found, topics) as producing:
             with progress_bar("played") as bar:
                 await producing.play(records, speed=speed, progress=bar)
