@@ -182,6 +182,11 @@ def state_check(as_json: Annotated[bool, JSON] = False) -> None:
     value = checked(found)
 
     def text() -> None:
+        if not value.partitions:
+            say(
+                f"no stores in {stage_folder(found, 'graph').parent}: is this the workers' data_dir?"
+            )
+            return
         say(f"{value.facts:,} facts, {value.partitions} partitions, {value.count or 'no'} problems")
         if value.problems:
             table(

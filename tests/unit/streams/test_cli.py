@@ -80,6 +80,13 @@ def test_what_the_operator_must_change_is_said_in_a_sentence(run, words, env, sa
     assert "Traceback" not in told.output
 
 
+def test_a_check_of_no_stores_is_not_taken_for_a_good_one(run):
+    told = run("state", "check")
+    assert told.exit_code == 0
+    assert "no stores in .cartograph/graph" in told.stdout
+    assert "no problems" not in told.stdout
+
+
 def test_a_broker_that_never_ran_is_no_error_but_not_well(run):
     told = run("broker", "status", "--json")
     assert told.exit_code == 1
