@@ -47,6 +47,7 @@ def worker(
     found = found.with_(kafka=address_of(found))
     found.key()
     wanted = [stage.strip() for stage in stages.split(",") if stage.strip()]
+    found.data_dir.mkdir(parents=True, exist_ok=True)
     logs.set_up("supervisor", level=found.log_level, as_json=found.log_json)
     code = run_worker(found, wanted)
     if code:

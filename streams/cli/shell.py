@@ -108,6 +108,14 @@ def told(command: Callable[_P, _R]) -> Callable[_P, _R]:
         except (CartographError, TopologyError, ModelError) as error:
             note(f"cartograph: {error}")
             raise typer.Exit(MUST_CHANGE) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            note(
+                f"cartograph: {error.filename} cannot be used ({error.strerror}): correct its "
+                "rights or what stands there, or choose another place (CARTOGRAPH_DATA_DIR)"
+            )
+            raise typer.Exit(MUST_CHANGE) from error
         except KeyboardInterrupt as error:
             note("cartograph: interrupted")
             raise typer.Exit(INTERRUPTED) from error

@@ -87,6 +87,20 @@ def test_a_check_of_no_stores_is_not_taken_for_a_good_one(run):
     assert "no problems" not in told.stdout
 
 
+@pytest.mark.parametrize("command", ["worker", "broker start"])
+def test_a_data_folder_that_cannot_be_made_is_a_sentence(run, tmp_path: Path, command: str):
+    (tmp_path / "file").touch()
+    told = run(
+        *command.split(),
+        CARTOGRAPH_DATA_DIR=str(tmp_path / "file" / "data"),
+        CARTOGRAPH_KAFKA="127.0.0.1:1",
+        CARTOGRAPH_SECRET=SECRET,
+    )
+    assert told.exit_code == 2
+    assert f"{tmp_path / 'file' / 'data'}" in told.stderr
+    assert "cannot be used" in told.stderr
+
+
 def test_a_broker_that_never_ran_is_no_error_but_not_well(run):
     told = run("broker", "status", "--json")
     assert told.exit_code == 1
