@@ -183,9 +183,8 @@ def state_check(as_json: Annotated[bool, JSON] = False) -> None:
 
     def text() -> None:
         if not value.partitions:
-            say(
-                f"no stores in {stage_folder(found, 'graph').parent}: is this the workers' data_dir?"
-            )
+            where = stage_folder(found, "graph").parent
+            say(f"no stores in {where}: is this the workers' data_dir?")
             return
         say(f"{value.facts:,} facts, {value.partitions} partitions, {value.count or 'no'} problems")
         if value.problems:
