@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import msgspec
 import typer
@@ -27,6 +27,7 @@ JSON = typer.Option("--json", help="Print JSON, for other programs.")
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_PIPED_WIDTH = 10_000
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -69,10 +70,12 @@ def note(line: str) -> None:
     _err.print(line, markup=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, unbroken: str = "") -> None:
     """A table for people; columns of numbers to the right, with thousands apart.
 
-    A number among words (a pid, a setting) stands as it can be given to a command again.
+    A number among words (a pid, a setting) stands as it can be given to a command again. Rows are
+    folded to the terminal's width, but for the column `unbroken`; where output is piped, each is
+    one line.
     """
     shown = Table(box=None, pad_edge=False, header_style="bold")
     listed = [list(row) for row in rows]
@@ -81,13 +84,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         for place in range(len(columns))
     ]
     for name, numeric in zip(columns, numbers, strict=True):
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if numeric else "left"
+        shown.add_column(name, justify=side, overflow="fold", no_wrap=name == unbroken)
     for row in listed:
         # Text, not markup: ids hold brackets.
         shown.add_row(
             *[Text(_cell(cell, numeric)) for cell, numeric in zip(row, numbers, strict=True)]
         )
-    _out.print(shown)
+    fits = _out.is_terminal or "COLUMNS" in os.environ
+    (_out if fits else Console(highlight=False, width=_PIPED_WIDTH)).print(shown)
 
 
 def _cell(value: object, numeric: bool) -> str:

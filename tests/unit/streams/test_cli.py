@@ -41,6 +41,13 @@ def test_a_setting_is_shown_as_it_can_be_given(run):
     assert run("config", "show", CARTOGRAPH_LOG_JSON="yes").exit_code == 0
 
 
+def test_a_row_that_is_piped_is_one_line(run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    shown = run("config", "show", CARTOGRAPH_PURCHASE_ACTIONS=",".join(["checkout"] * 20))
+    (line,) = [each for each in shown.stdout.splitlines() if "checkout" in each]
+    assert line.count("checkout") == 20
+
+
 def test_the_file_is_read_and_the_environment_outranks_it(run, tmp_path: Path):
     (tmp_path / "cartograph.toml").write_text('partitions = 4\nprefix = "shop"\n')
     told = json.loads(run("config", "show", "--json", CARTOGRAPH_PARTITIONS="16").stdout)
