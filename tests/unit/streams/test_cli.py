@@ -1,6 +1,9 @@
 """The command line: what fails says in one sentence what to do, and leaves with its exit code."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 from streams.__main__ import app
 
 SECRET = "a secret that nobody may ever read"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -152,3 +156,24 @@ def test_every_command_explains_itself(run):
     for words in found:
         told = run(*words, "--help")
         assert told.exit_code == 0, (words, told.exception)
+
+
+INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "streams.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+runpy.run_module("streams", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback():
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, check=False, cwd=ROOT
+    )
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stderr == b""
