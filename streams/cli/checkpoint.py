@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -250,9 +250,14 @@ def _wait(
         if not missing or time.monotonic() >= deadline:
             return missing
         if time.monotonic() - said >= _SAY_S:
-            note(f"  {len(whole) - len(missing)} of {len(whole)} partitions")
+            note(f"  {_awaited(missing, len(whole))}")
             said = time.monotonic()
         time.sleep(_LOOK_S)
+
+
+def _awaited(missing: Sequence[tuple[str, int]], of: int) -> str:
+    stages = ", ".join(dict.fromkeys(stage for stage, _ in missing))
+    return f"{of - len(missing)} of {of} partitions; waiting for workers of {stages}"
 
 
 def _failures(found: Settings) -> list[str]:
