@@ -4,7 +4,9 @@ import os
 import signal
 
 # Imports take a second or more: Ctrl-C meanwhile ends without a traceback of whatever is read.
-_heard = signal.signal(signal.SIGINT, signal.SIG_DFL)
+_heard = signal.getsignal(signal.SIGINT)
+if _heard is signal.default_int_handler:  # a shell's background job ignores it, and goes on to
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import typer  # noqa: E402
 

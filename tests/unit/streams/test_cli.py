@@ -177,3 +177,14 @@ def test_ctrl_c_while_it_starts_is_no_traceback():
     )
     assert ended.returncode == -signal.SIGINT
     assert ended.stderr == b""
+
+
+def test_a_background_job_goes_on_ignoring_ctrl_c():
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, "config", "show"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert ended.returncode == 0, ended.stderr
