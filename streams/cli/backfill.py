@@ -9,6 +9,7 @@ import typer
 
 from streams import connection
 from streams.cli.model import model
+from streams.cli.orders import can_be_heard
 from streams.cli.reload import running_workers
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
@@ -58,6 +59,7 @@ def model_backfill(
 
 
 async def _send(found: Settings, order: BackfillOrder) -> None:
+    await can_be_heard(found)
     producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:

@@ -25,6 +25,7 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import manifests, prune
 from streams.checkpoint.restoring import check_files, restore_all
 from streams.checkpoint.wiring import place_of
+from streams.cli.orders import can_be_heard
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.control import TOPIC, CheckpointOrder, checkpoint_record
@@ -232,6 +233,7 @@ def checkpoint_prune(
 
 
 async def _send(found: Settings, order: CheckpointOrder) -> None:
+    await can_be_heard(found)
     producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:

@@ -139,3 +139,21 @@ def test_playing_to_topics_that_are_missing(
         assert f"no topic {events} and no topic {products}" in told.stderr
         assert "--partitions" in told.stderr
         assert not there
+
+
+@pytest.mark.parametrize("order", ["checkpoint create", "model backfill --rate 5"])
+def test_an_order_to_a_graph_that_there_is_not_is_refused(
+    kafka: str, topic_prefix: str, tmp_path: Path, order: str
+) -> None:
+    told = CliRunner().invoke(
+        app,
+        order.split(),
+        env={
+            "CARTOGRAPH_KAFKA": kafka,
+            "CARTOGRAPH_PREFIX": topic_prefix,
+            "CARTOGRAPH_DATA_DIR": str(tmp_path),
+            "CARTOGRAPH_CHECKPOINT_URL": str(tmp_path / "checkpoints"),
+        },
+    )
+    assert told.exit_code == 2, told.output
+    assert f"{topic_prefix}.control does not exist" in told.stderr
