@@ -1,11 +1,17 @@
 """The command `cartograph`."""
 
 import os
+import signal
 
-import typer
+# Imports take a second or more: Ctrl-C meanwhile ends without a traceback of whatever is read.
+_heard = signal.getsignal(signal.SIGINT)
+if _heard is signal.default_int_handler:  # a shell's background job ignores it, and goes on to
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from streams.cli import backfill as backfill
-from streams.cli import (
+import typer  # noqa: E402
+
+from streams.cli import backfill as backfill  # noqa: E402
+from streams.cli import (  # noqa: E402
     checkpoint,
     generations,
     model,
@@ -18,15 +24,15 @@ from streams.cli import (
     state,
     token,
 )
-from streams.cli import model_train as model_train
-from streams.cli import prune as prune
-from streams.cli import reload as reload
-from streams.cli import replay as replaying
-from streams.cli import tidy as tidy
-from streams.cli.capacity import capacity
-from streams.cli.dead_letters import dead_letters
-from streams.cli.demo import demo
-from streams.cli.forget import forget
+from streams.cli import model_train as model_train  # noqa: E402
+from streams.cli import prune as prune  # noqa: E402
+from streams.cli import reload as reload  # noqa: E402
+from streams.cli import replay as replaying  # noqa: E402
+from streams.cli import tidy as tidy  # noqa: E402
+from streams.cli.capacity import capacity  # noqa: E402
+from streams.cli.dead_letters import dead_letters  # noqa: E402
+from streams.cli.demo import demo  # noqa: E402
+from streams.cli.forget import forget  # noqa: E402
 
 app = typer.Typer(
     name="cartograph",
@@ -34,6 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+signal.signal(signal.SIGINT, _heard)
 app.command()(demo)
 app.command()(run.worker)
 app.command()(run.play)

@@ -18,12 +18,12 @@ from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import decode_dead_letter, marked
 from streams.errors import CartographError
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
-from streams.playing import Producing
+from streams.playing import SHOP, Producing
 from streams.registry import SPECS
 from streams.sample import make as sample
 from streams.settings import STAGES, Settings
 from streams.status import Status
-from streams.topics import Topic, TopicSpec, plan
+from streams.topics import TopicSpec, plan
 from streams.worker import Supervisor, slots
 
 PARTITIONS = 4
@@ -31,7 +31,6 @@ K_SHOPPERS = 3
 _POLL_S = 1.0
 _QUIET_POLLS = 3
 _PATIENCE_POLLS = 120
-_SHOP_TOPIC = Topic("shop", "the sample shop's own records", None, "shopper or product")
 Say = Callable[[str], None]
 
 
@@ -96,10 +95,7 @@ async def make_topics(settings: Settings) -> None:
     """
     specs = [
         *plan(settings.names, settings.partitions, settings.replication),
-        *[
-            TopicSpec(_SHOP_TOPIC, name, PARTITIONS, settings.replication, {})
-            for name in settings.sources
-        ],
+        *[TopicSpec(SHOP, name, PARTITIONS, settings.replication, {}) for name in settings.sources],
     ]
     await admin.apply(settings.kafka, specs, options=options(settings))
 

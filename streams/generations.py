@@ -19,6 +19,7 @@ The name of a generation that was dropped is not given again: a store of it that
 machine would be taken for the new one's.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -323,6 +324,11 @@ def _change(
     base: Settings, values: dict[str, object], wrong: list[str], name: str, told: object
 ) -> None:
     name, _, entry = name.partition(".")
+    if name not in RULES:
+        near = difflib.get_close_matches(name.lower(), sorted(CHANGEABLE), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else "see `cartograph config show`"
+        wrong.append(f"{name} is no setting: {hint}")
+        return
     if name not in CHANGEABLE:
         wrong.append(
             f"{name} cannot differ between generations of a graph: use one of "

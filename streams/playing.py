@@ -4,20 +4,47 @@ import asyncio
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.broker import handshake
+from streams.broker import admin, handshake
 from streams.connection import options
 from streams.errors import BrokerError, TopicError
 from streams.play import Played, TopicKind, pace
 from streams.settings import Settings
+from streams.topics import Topic, TopicSpec
 
+SHOP = Topic("shop", "the shop's own records", None, "shopper or product")
 _CHUNK = 5_000
 _BATCH_BYTES = 512 * 1024
 _REQUEST_BYTES = 11 * 1024 * 1024
+
+
+async def stand(settings: Settings, topics: Iterable[str], *, partitions: int = 0) -> None:
+    """Make sure that these topics are there: a producer would ask for a missing one for long.
+
+    Args:
+        settings: where Kafka is, and how many copies a new topic has.
+        topics: full names.
+        partitions: what a topic that is missing is created with; 0: none is created.
+
+    Raises:
+        BrokerError: no broker answers.
+        TopicError: one is missing.
+    """
+    wanted = list(topics)
+    there = await admin.describe(settings.kafka, wanted, options=options(settings))
+    missing = [name for name in wanted if name not in there]
+    if missing and not partitions:
+        raise TopicError(
+            f"there is no topic {' and no topic '.join(missing)} at {settings.kafka}: check the "
+            "name, create it as the shop does, or let it be created with --partitions 4"
+        )
+    specs = [TopicSpec(SHOP, name, partitions, settings.replication, {}) for name in missing]
+    if specs:
+        await admin.apply(settings.kafka, specs, options=options(settings))
 
 
 class Producing:

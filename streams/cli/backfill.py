@@ -10,6 +10,7 @@ import typer
 from streams import connection
 from streams.cli import which
 from streams.cli.model import model
+from streams.cli.orders import can_be_heard
 from streams.cli.reload import running_workers
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
 from streams.control import TOPIC, BackfillOrder, backfill_record
@@ -57,6 +58,7 @@ def model_backfill(
 
 
 async def _send(found: Settings, order: BackfillOrder) -> None:
+    await can_be_heard(found)
     producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -25,6 +25,7 @@ from streams.checkpoint.pruning import manifests
 from streams.checkpoint.restoring import check_files, restore_all
 from streams.checkpoint.wiring import place_of, url_of
 from streams.cli import which
+from streams.cli.orders import can_be_heard
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.control import TOPIC, CheckpointOrder, checkpoint_record
 from streams.errors import CheckpointError, StateError
@@ -207,6 +208,7 @@ def checkpoint_verify(checkpoint_id: Id, as_json: Annotated[bool, JSON] = False)
 
 
 async def _send(found: Settings, order: CheckpointOrder) -> None:
+    await can_be_heard(found)
     producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:
@@ -225,9 +227,14 @@ def _wait(
         if not missing or time.monotonic() >= deadline:
             return missing
         if time.monotonic() - said >= _SAY_S:
-            note(f"  {len(whole) - len(missing)} of {len(whole)} partitions")
+            note(f"  {_awaited(missing, len(whole))}")
             said = time.monotonic()
         time.sleep(_LOOK_S)
+
+
+def _awaited(missing: Sequence[tuple[str, int]], of: int) -> str:
+    stages = ", ".join(dict.fromkeys(stage for stage, _ in missing))
+    return f"{of - len(missing)} of {of} partitions; waiting for workers of {stages}"
 
 
 def _failures(found: Settings) -> list[str]:

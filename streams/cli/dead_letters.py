@@ -282,6 +282,7 @@ def _print_listed(listed: Listed) -> None:
     table(
         ("noted", "letter", "stage", "reason", "detail", "state"),
         [(r.noted, r.letter, r.stage, r.reason, r.detail, r.state) for r in listed.letters],
+        unbroken="letter",
     )
     left = listed.found - len(listed.letters)
     more = f"; {left:,} older ones: --limit, --counts" if left else ""

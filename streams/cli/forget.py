@@ -23,6 +23,10 @@ from streams.settings import Settings
 
 RECEIPTS = "erasure-receipts.jsonl"
 _WAIT_S = 60.0
+_NOTHING = (
+    "nothing of this shopper was kept. Right if he was never seen or is forgotten already; else "
+    "the id is not as the shop's events have it, or CARTOGRAPH_SECRET is not the one of ROUTE"
+)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -112,6 +116,8 @@ def forget(
     ]
     show(rows, as_json=as_json, text=lambda: _print(rows))
     _keep(file, rows)
+    if nothing := [row.shopper for row in rows if _found_nothing(row)]:
+        note(f"  {', '.join(nothing)}: {_NOTHING}")
     if not all(row.obeyed for row in rows):
         late = dict.fromkeys(each for row in rows for each in _missing(row.generations, wanted))
         note(
@@ -121,6 +127,10 @@ def forget(
             "graph that nobody needs: `cartograph graph drop`"
         )
         raise typer.Exit(FOUND_WRONG)
+
+
+def _found_nothing(row: Receipt) -> bool:
+    return row.obeyed and not (row.sessions or row.ledger_rows or row.totals)
 
 
 def _ids(told_: Sequence[str]) -> list[str]:

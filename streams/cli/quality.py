@@ -28,6 +28,7 @@ from topology.graph import Graph
 
 _DRIFT = "cartograph_model_score_drift"
 _PATIENCE_S = 5.0
+_MINUTES = len("2026-11-05T12:00")
 _STATUSES = (ACCEPTED, HELD, REJECTED)
 
 
@@ -159,7 +160,7 @@ def _print(found: Quality) -> None:
                 relation,
                 *(by_status.get(each, 0) for each in _STATUSES),
                 _share(by_status.get(ACCEPTED, 0), sum(by_status.values())),
-                found.held_since.get(relation.partition(":")[0], ""),
+                found.held_since.get(relation.partition(":")[0], "")[:_MINUTES],
             )
             for relation, by_status in sorted(found.facts.items())
         ],

@@ -189,6 +189,8 @@ def _print_neighbors(found: NeighborsAnswer) -> None:
 
 
 def _print_facts(found: list[Fact]) -> None:
+    if not found:
+        note("no such facts; `cartograph graph quality` counts them by relation and status")
     for fact in found:
         say(f"{fact.id}  {fact.head} --{fact.relation}--> {fact.tail}")
         say(f"      {fact.status}, score {fact.score:.2f}: {fact.reason}")

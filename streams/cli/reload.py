@@ -13,6 +13,7 @@ from models_onnx import bundle as bundles
 from streams import connection, status
 from streams.cli import which
 from streams.cli.model import model
+from streams.cli.orders import can_be_heard
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
 from streams.control import TOPIC, Reload, reload_record
 from streams.errors import StateError
@@ -128,6 +129,7 @@ def running_workers(found: Settings) -> list[Status]:
 
 
 async def _send(found: Settings, request: Reload) -> None:
+    await can_be_heard(found)
     producer = Producer(found.kafka, found.names, connection.options(found))
     await producer.start()
     try:

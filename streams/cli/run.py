@@ -19,7 +19,7 @@ from streams.connection import options
 from streams.errors import SettingsError, TopicError
 from streams.fleet import run_worker
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
-from streams.playing import Producing
+from streams.playing import Producing, stand
 from streams.ports import Record
 from streams.route import RouteSettings
 from streams.settings import STAGES, Settings
@@ -47,6 +47,7 @@ def worker(
     found = found.with_(kafka=address_of(found))
     found.key()
     wanted = [stage.strip() for stage in stages.split(",") if stage.strip()]
+    found.data_dir.mkdir(parents=True, exist_ok=True)
     logs.set_up("supervisor", level=found.log_level, as_json=found.log_json)
     code = run_worker(found, wanted)
     if code:
@@ -62,6 +63,9 @@ def play(
     from_: Annotated[str | None, typer.Option("--from", help="From this time, ISO 8601.")] = None,
     events_topic: Annotated[str, typer.Option(help="Where events go.")] = "shop.events",
     catalog_topic: Annotated[str, typer.Option(help="Where products go.")] = "shop.catalog",
+    partitions: Annotated[
+        int, typer.Option(min=0, max=1024, help="Create topics that are missing, with so many.")
+    ] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Produce files to the shop's topics, as the shop itself would."""
@@ -71,6 +75,7 @@ def play(
 
     async def run() -> dict[str, int]:
         topics: dict[TopicKind, str] = {EVENTS: events_topic, CATALOG: catalog_topic}
+        await stand(found, topics.values(), partitions=partitions)
         async with Producing(found, topics) as producing:
             with progress_bar("played") as bar:
                 await producing.play(records, speed=speed, progress=bar)

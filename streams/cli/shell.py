@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import msgspec
 import typer
@@ -27,6 +27,7 @@ JSON = typer.Option("--json", help="Print JSON, for other programs.")
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_PIPED_WIDTH = 10_000
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -69,17 +70,37 @@ def note(line: str) -> None:
     _err.print(line, markup=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people; numbers to the right."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, unbroken: str = "") -> None:
+    """A table for people; columns of numbers to the right, with thousands apart.
+
+    A number among words (a pid, a setting) stands as it can be given to a command again. Rows are
+    folded to the terminal's width, but for the column `unbroken`; where output is piped, each is
+    one line.
+    """
     shown = Table(box=None, pad_edge=False, header_style="bold")
     listed = [list(row) for row in rows]
-    for place, name in enumerate(columns):
-        numbers = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
-        shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    numbers = [
+        bool(listed) and all(isinstance(row[place], int | float) for row in listed)
+        for place in range(len(columns))
+    ]
+    for name, numeric in zip(columns, numbers, strict=True):
+        side: Literal["left", "right"] = "right" if numeric else "left"
+        shown.add_column(name, justify=side, overflow="fold", no_wrap=name == unbroken)
     for row in listed:
         # Text, not markup: ids hold brackets.
-        shown.add_row(*[Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row])
-    _out.print(shown)
+        shown.add_row(
+            *[Text(_cell(cell, numeric)) for cell, numeric in zip(row, numbers, strict=True)]
+        )
+    fits = _out.is_terminal or "COLUMNS" in os.environ
+    (_out if fits else Console(highlight=False, width=_PIPED_WIDTH)).print(shown)
+
+
+def _cell(value: object, numeric: bool) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if numeric and isinstance(value, int) else str(value)
 
 
 def told(command: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -91,6 +112,14 @@ def told(command: Callable[_P, _R]) -> Callable[_P, _R]:
             return command(*args, **kwargs)
         except (CartographError, TopologyError, ModelError) as error:
             note(f"cartograph: {error}")
+            raise typer.Exit(MUST_CHANGE) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            note(
+                f"cartograph: {error.filename} cannot be used ({error.strerror}): correct its "
+                "rights or what stands there, or choose another place (CARTOGRAPH_DATA_DIR)"
+            )
             raise typer.Exit(MUST_CHANGE) from error
         except KeyboardInterrupt as error:
             note("cartograph: interrupted")

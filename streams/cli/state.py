@@ -176,9 +176,14 @@ def state_check(as_json: Annotated[bool, JSON] = False) -> None:
     Workers may run meanwhile: a store is looked at as it is when it is opened. Kafka is asked only
     of a generation that no worker has noted here: the windows that it was made with.
     """
-    value = checked(which.stored_as_made(settings()))
+    found = which.stored_as_made(settings())
+    value = checked(found)
 
     def text() -> None:
+        if not value.partitions:
+            where = stage_folder(found, "graph").parent
+            say(f"no stores in {where}: is this the workers' data_dir?")
+            return
         say(f"{value.facts:,} facts, {value.partitions} partitions, {value.count or 'no'} problems")
         if value.problems:
             table(

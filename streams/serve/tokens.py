@@ -126,8 +126,8 @@ def create(
     with _changing(file) as before:
         if not replace and any(each.name == name for each in before.tokens):
             raise SettingsError(
-                f"there is a token {name}: revoke it first (`cartograph token revoke {name}`), or "
-                "take another name"
+                f"there is a token {name}: revoke it first (`cartograph token revoke {name}`, or "
+                "--replace, which does both), or take another name"
             )
         kept = tuple(each for each in before.tokens if each.name != name)
         _write(file, Tokens((*kept, token)))

@@ -201,6 +201,16 @@ def test_every_sentence_that_the_runbook_explains_is_one_that_the_code_says():
         assert [part for part in parts if part not in said] == [], span
 
 
+def test_every_address_of_the_read_api_that_people_are_told_is_one():
+    code = (ROOT / "streams" / "serve" / "api.py").read_text(encoding="utf-8")
+    paths = [path.partition("{")[0] for path in re.findall(r'@api\.get\("([^"]+)"', code)]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    told = re.findall(r"(?::8077|GET )(/[\w/.]*)", text)
+    assert len(told) > 2
+    for path in told:
+        assert path in ("/openapi.json", *paths) or path.startswith("/v1/nodes/"), path
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path):
     text = page.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -113,3 +114,46 @@ def test_differences_that_do_no_harm_are_said_and_do_not_fail(
     told = CliRunner().invoke(app, ["topics", "apply"])
     assert told.exit_code == 1
     assert f"WRONG    {topic_prefix}.facts has 2 partitions" in told.output
+
+
+@pytest.mark.parametrize("partitions", [0, 3])
+def test_playing_to_topics_that_are_missing(
+    kafka: str, topic_prefix: str, tmp_path: Path, partitions: int
+) -> None:
+    catalog, events = tmp_path / "catalog.jsonl", f"{topic_prefix}.shop.events"
+    products = f"{topic_prefix}.shop.catalog"
+    catalog.write_text('{"product_id": "a", "title": "red shoes"}\n')
+    told = CliRunner().invoke(
+        app,
+        ["play", "native", str(catalog), f"--events-topic={events}", f"--catalog-topic={products}"]
+        + [f"--partitions={partitions}"] * bool(partitions),
+        env={"CARTOGRAPH_KAFKA": kafka, "CARTOGRAPH_DATA_DIR": str(tmp_path)},
+    )
+    there = asyncio.run(admin.describe(kafka, [events, products]))
+    if partitions:
+        assert told.exit_code == 0, told.output
+        assert {topic.partitions for topic in there.values()} == {partitions}
+        assert len(there) == 2
+    else:
+        assert told.exit_code == 2
+        assert f"no topic {events} and no topic {products}" in told.stderr
+        assert "--partitions" in told.stderr
+        assert not there
+
+
+@pytest.mark.parametrize("order", ["checkpoint create", "model backfill --rate 5"])
+def test_an_order_to_a_graph_that_there_is_not_is_refused(
+    kafka: str, topic_prefix: str, tmp_path: Path, order: str
+) -> None:
+    told = CliRunner().invoke(
+        app,
+        order.split(),
+        env={
+            "CARTOGRAPH_KAFKA": kafka,
+            "CARTOGRAPH_PREFIX": topic_prefix,
+            "CARTOGRAPH_DATA_DIR": str(tmp_path),
+            "CARTOGRAPH_CHECKPOINT_URL": str(tmp_path / "checkpoints"),
+        },
+    )
+    assert told.exit_code == 2, told.output
+    assert f"{topic_prefix}.control does not exist" in told.stderr

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.__main__ import app
-from streams.cli.forget import RECEIPTS, Receipt, _keep, _read, _receipt
+from streams.cli.forget import RECEIPTS, Receipt, _found_nothing, _keep, _read, _receipt
 from streams.erasures import Done, Erasure
 from streams.errors import StateError
 from streams.privacy import RECEIPT, SHOPPER, pseudonym, shopper_id
@@ -97,3 +97,10 @@ def test_a_receipt_that_cannot_be_written_or_read_is_told_with_what_to_do(tmp_pa
     with pytest.raises(StateError, match="--receipts"):
         _read(tmp_path / "file")
     assert msgspec.json.encode(Receipt("h", "t", 1, "", "")).startswith(b'{"shopper":"h"')
+
+
+def test_an_erasure_that_found_nothing_is_told_from_one_that_waits_or_took_something_back():
+    order = Erasure("p" * 22, 1_700_000_000_000, "t1", 5)
+    assert _found_nothing(_receipt("h", order, {"": Done("t1", 5, 3, 0, 0, 0)}, ("",)))
+    assert not _found_nothing(_receipt("h", order, {"": Done("t1", 5, 3, 1, 0, 0)}, ("",)))
+    assert not _found_nothing(_receipt("h", order, {}, ("",)))

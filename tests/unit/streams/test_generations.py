@@ -160,7 +160,7 @@ def test_a_file_may_say_again_what_holds_for_all_and_the_command_line_goes_befor
     [
         ("partitions=4", "cannot differ"),
         ("secret=0123456789abcdef", "cannot differ"),
-        ("k_shopers=4", "cannot differ"),
+        ("k_shopers=4", "k_shopers is no setting: did you mean k_shoppers?"),
         ("k_shoppers=none", "not a whole number"),
         ("k_shoppers.x=4", "no table"),
         ("scoring.luck=4", "luck"),
