@@ -44,6 +44,7 @@ class RocksStore:
         tables: names of the tables; a store may have more from another time.
         memory: shared by all stores of the process; a small one of its own without it.
         read_only: look at a store, also at one that another process is writing, as it is now.
+        still: of one that is looked at, that nobody writes it: fewer files are open at a time.
         oldest: layouts from here on are taken; only who brings stores up to date takes older ones.
 
     Attributes:
@@ -62,6 +63,7 @@ class RocksStore:
         *,
         memory: StoreMemory | None = None,
         read_only: bool = False,
+        still: bool = False,
         oldest: int = LAYOUT_VERSION,
     ) -> None:
         self.path = Path(path)
@@ -69,7 +71,7 @@ class RocksStore:
         self.lost_commits = False
         memory = memory or StoreMemory(cache_bytes=32 << 20, write_buffer_bytes=16 << 20)
         self.layout = layout_of(self.path, create=not read_only, oldest=oldest)
-        self._open(tables, memory)
+        self._open(tables, memory, all_files=read_only and not still)
         self._pending: dict[str, dict[bytes, bytes | None]] = {name: {} for name in self._families}
         self._fresh: dict[str, list[bytes]] = {name: [] for name in self._families}
         self._by_owner: dict[str, dict[bytes, list[bytes]]] = {name: {} for name in self._families}
@@ -230,9 +232,10 @@ class RocksStore:
     ) -> None:
         self.close()
 
-    def _open(self, tables: Sequence[str], memory: StoreMemory) -> None:
+    def _open(self, tables: Sequence[str], memory: StoreMemory, *, all_files: bool) -> None:
         try:
-            self._db, names = self._database(tables, store_options(memory))
+            options = store_options(memory, all_files=all_files)
+            self._db, names = self._database(tables, options)
         except Exception as first:  # rocksdict raises nothing narrower
             if self.read_only or "Corruption" not in str(first):
                 raise explained(self.path, first, "opened") from first
