@@ -86,7 +86,7 @@ class Books(NamedTuple):
 async def at_rest(
     settings: Settings, supervisor: Supervisor, say: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Wait until all is read and committed, GRAPH has scored all that waits, and nothing is told.
+    """Wait until all is read, committed, told and scored, as the workers say and as it looks.
 
     Raises:
         CartographError: a worker ended with an error and does not come back.
@@ -100,13 +100,14 @@ async def at_rest(
         down = down + 1 if errors else 0
         if down > _DOWN_POLLS:
             raise CartographError("; ".join(errors))
+        rests = all(told.rests for told in supervisor.status())
         now = await lag.lags(settings, inputs)
         behind = {each.topic: each.behind for each in now if each.behind}
         now += await lag.lags(settings, facts)
         _, _, waiting = await asyncio.to_thread(_of_pages, supervisor.status())
         groups = waiting.get("graph.groups", 0)
         say(f"to read: {behind or 'nothing'}; {groups:,} groups to score, {now[-1].end:,} told")
-        still = now == before and not groups and not behind and not errors
+        still = now == before and rests and not groups and not behind and not errors
         quiet, before = (quiet + 1 if still else 0), now
 
 
