@@ -31,6 +31,7 @@ from topology.store.failures import explained
 from topology.store.layout import LAYOUT_FILE as LAYOUT_FILE
 from topology.store.layout import LAYOUT_VERSION, layout_of, write_layout
 from topology.store.patience import patiently
+from topology.store.removal import remove_left
 from topology.store.rocksdb_options import StoreMemory as StoreMemory
 from topology.store.rocksdb_options import store_options
 from topology.store.rows import committed_rows
@@ -266,7 +267,11 @@ class RocksStore:
         names = sorted({*Rdict.list_cf(str(self.path), options)} - {"default"})
         families = {name: options for name in names}
         access = AccessType.read_only(False)
-        return Rdict(str(self.path), options, families, access_type=access), names
+        try:
+            return Rdict(str(self.path), options, families, access_type=access), names
+        except Exception:
+            remove_left(self.path)
+            raise
 
     def _set(self, table: str, key: bytes, value: bytes | None) -> None:
         try:
