@@ -15,6 +15,7 @@ from streams import machine
 from streams.checkpoint.manifest import File, Manifest, stored_name
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError
+from topology.store.removal import remove_left
 
 GRACE_MS: Final = 24 * 3_600_000
 """How long after a file was written its manifest may still follow, ms: no copying takes a day."""
@@ -227,6 +228,7 @@ def _fetch(
                 pool.shutdown(cancel_futures=True)
                 raise
         _sync(unfinished)
+        remove_left(folder)
         if folder.exists():
             folder.rmdir()
         unfinished.rename(folder)

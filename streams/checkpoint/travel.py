@@ -71,7 +71,7 @@ def open_graph_partitions(
     stores: list[RocksStore] = []
     try:
         for folder in fetched_graph_partitions(settings, checkpoint, note=note):
-            stores.append(RocksStore(folder, _READ, read_only=True))
+            stores.append(RocksStore(folder, _READ, read_only=True, still=True))
     except BaseException:
         for store in stores:
             store.close()

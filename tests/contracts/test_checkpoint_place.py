@@ -18,7 +18,7 @@ from streams.checkpoint.pruning import manifests, prune
 from streams.checkpoint.restoring import check_files
 from streams.errors import CheckpointError, DamagedCheckpointError
 from tests.s3 import SERVERS, serving
-from topology.store.layout import LAYOUT_VERSION
+from topology.store.layout import LAYOUT_VERSION, ROCKSDICT_FILE
 from topology.store.rocksdb import RocksStore
 
 TABLES = ("meta", "totals")
@@ -114,6 +114,9 @@ def test_what_is_saved_comes_back_and_what_is_unchanged_is_not_copied_again(
     assert second.copied < first.copied / 4
     newest = [each.checkpoint for each in place.newest("shoppers", 0)]  # type: ignore[union-attr]
     assert newest == ["20261105T130000Z", "20261105T120000Z"]
+    left = tmp_path / "back" / "20261105T120000Z"
+    left.mkdir(parents=True)
+    (left / ROCKSDICT_FILE).write_text("of a look at what was here")
     came = []
     for found in (first.manifest, second.manifest):
         fetch(place, found, tmp_path / "back" / found.checkpoint, done=came.append)

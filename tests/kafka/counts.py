@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,7 +25,7 @@ from streams.worker import Supervisor
 from topology.errors import StoreError
 
 ROUTE = "route"
-QUIET_POLLS, _DOWN_POLLS, POLL_S, _TRIES = 4, 10, 0.7, 5
+QUIET_POLLS, _DOWN_POLLS, _SILENT_POLLS, POLL_S, _TRIES = 4, 10, 90, 0.7, 5
 """`at_rest` has seen nothing move at so many looks, so many seconds apart."""
 _RECORDS, _DEAD, _ITEMS = "cartograph_records", "cartograph_dead_letters", "cartograph_items"
 
@@ -86,27 +87,37 @@ class Books(NamedTuple):
 async def at_rest(
     settings: Settings, supervisor: Supervisor, say: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Wait until all is read and committed, GRAPH has scored all that waits, and nothing is told.
+    """Wait until all is read, committed, told and scored, as the workers say and as it looks.
 
     Raises:
         CartographError: a worker ended with an error and does not come back.
+        OSError, HTTPException: the page of one has been away for a minute.
     """
     inputs = _inputs(settings)
     facts = {"graph": [settings.topic("facts")]}
-    quiet, down, before = 0, 0, list[lag.Lag]()
+    quiet, down, silent, before = 0, 0, 0, list[lag.Lag]()
     while quiet < QUIET_POLLS:
         await asyncio.sleep(POLL_S)
-        errors = [told.error for told in supervisor.status() if told.error]
+        workers = supervisor.status()
+        errors = [told.error for told in workers if told.error]
         down = down + 1 if errors else 0
         if down > _DOWN_POLLS:
             raise CartographError("; ".join(errors))
+        try:
+            _, _, waiting = await asyncio.to_thread(_of_pages, workers)
+        except (OSError, HTTPException):  # of a worker that ended and is starting again
+            quiet, silent = 0, silent + 1
+            if silent > _SILENT_POLLS:
+                raise
+            continue
+        silent = 0
         now = await lag.lags(settings, inputs)
         behind = {each.topic: each.behind for each in now if each.behind}
         now += await lag.lags(settings, facts)
-        _, _, waiting = await asyncio.to_thread(_of_pages, supervisor.status())
         groups = waiting.get("graph.groups", 0)
         say(f"to read: {behind or 'nothing'}; {groups:,} groups to score, {now[-1].end:,} told")
-        still = now == before and not groups and not behind and not errors
+        rests = all(told.rests for told in workers)
+        still = now == before and rests and not groups and not behind and not errors
         quiet, before = (quiet + 1 if still else 0), now
 
 

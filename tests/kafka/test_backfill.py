@@ -27,6 +27,8 @@ BRANDS = ("Nordwind", "Nordwinds", "Seaside")
 COLOURS = ("red", "blue", "green", "black")
 QUERIES = ("red shoes for nurses", "waterproof boots for hiking", "shoes for pregnant women")
 HOUR_MS = 3_600_000
+START_MS = (int(time.time() * 1000) - 40 * HOUR_MS) // (24 * HOUR_MS) * 24 * HOUR_MS
+"""Taken once: two graphs of one test have the same events, whatever the hour."""
 
 
 def catalog() -> list[tuple[bytes, bytes]]:
@@ -45,10 +47,9 @@ def catalog() -> list[tuple[bytes, bytes]]:
 
 
 def events() -> list[tuple[bytes, bytes]]:
-    rows, start = [], int(time.time() * 1000) - 40 * HOUR_MS
-    start -= start % (24 * HOUR_MS)
+    rows = []
     for number in range(60):
-        at_ms, who = start + number * 60_000, f"s{number}"
+        at_ms, who = START_MS + number * 60_000, f"s{number}"
         asked = {"user_query": QUERIES[number % 3], "query_id": f"q{number}", "client_id": who}
         took = {"action_name": "purchase", "client_id": who, "product_id": f"p{number % 24}"}
         rows.append((b"s", json.dumps({**asked, "timestamp": at_ms}).encode()))

@@ -212,11 +212,15 @@ def test_a_retry_is_marked_keeps_its_id_and_is_told_late_where_it_is(shop: Setti
 
 async def _headers(settings: Settings) -> set[bytes]:
     found: set[bytes] = set()
+    name = settings.topic("events")
     async with AIOKafkaConsumer(
-        settings.topic("events"), bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
+        bootstrap_servers=settings.kafka, auto_offset_reset="earliest"
     ) as consumer:
-        while batch := await consumer.getmany(timeout_ms=1_000):
-            for records in batch.values():
+        tps = [TopicPartition(name, number) for number in range(settings.partitions)]
+        ends = await consumer.end_offsets(tps)
+        consumer.assign(tps)
+        while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+            for records in (await consumer.getmany(timeout_ms=100)).values():
                 for record in records:
                     assert [name for name, _ in record.headers] == ["cartograph-retry"]
                     found.add(record.headers[0][1])

@@ -70,6 +70,11 @@ def ready(settings: Settings) -> dict[str, int]:
     return {each.stage: each.pid for each in found if each.ready and status.is_alive(each)}
 
 
+def runs(settings: Settings) -> set[str]:
+    """Stages whose process lives."""
+    return {each.stage for each in status.read_all(settings) if status.is_alive(each)}
+
+
 def test_a_replay_that_is_killed_again_and_again_is_the_graph_that_runs(live: Settings):
     wanted = digested(live)
     assert wanted.facts > 100
@@ -220,7 +225,8 @@ def test_other_settings_are_the_reason_of_what_differs_then_it_answers_then_it_i
     assert not folder_of(live, "strict").exists()
     assert "strict" not in {each["name"] for each in told(live, "graph", "list")}
     assert "no name is given twice" in call(live, "replay", "--generation", "strict", code=2)
-    assert ready(live).keys() == {"route", "shoppers", "queries", "products", "graph"}
+    all_of_them = {"route", "shoppers", "queries", "products", "graph"}
+    wait_until(lambda: ready(live).keys() == all_of_them, "all of the first are ready")
 
 
 def test_the_first_ones_stages_can_be_dropped_while_route_and_the_events_go_on(live: Settings):
@@ -234,7 +240,7 @@ def test_the_first_ones_stages_can_be_dropped_while_route_and_the_events_go_on(l
             call(live, "graph", "drop", each["name"])
     wait_until(lambda: len(ready(heir)) == 4, "the heir's workers", 60)
     call(live, "graph", "drop", "live")
-    assert ready(live).keys() == {"route"}
+    wait_until(lambda: runs(live) == ready(live).keys() == {"route"}, "ROUTE alone runs")
     assert not stage_folder(live, "graph").exists()
     left = asyncio.run(admin.describe(live.kafka, [live.topic(topic.name) for topic in TOPICS]))
     assert left.keys() == {live.topic(name) for name in (*SHARED, "control", "dead-letters")}

@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams import status
+from streams.broker import admin
 from streams.control import claim_key
 from streams.settings import Settings
 from streams.worker import Slot, Supervisor
@@ -202,7 +203,8 @@ def test_a_topic_that_was_made_again(kafka: str, topic_prefix: str, tmp_path: Pa
         await client.close()
 
     asyncio.run(delete())
-    time.sleep(0.5)
+    events = settings.topic("events")
+    wait_until(lambda: not asyncio.run(admin.describe(kafka, [events])), "its end")
     create_topics(settings)
     assert "was deleted and made again" in refused(settings)
 

@@ -16,8 +16,9 @@ OLDEST_LAYOUT: Final = 1
 """The oldest that can be brought up to date."""
 LAYOUT_FILE: Final = "cartograph-layout"
 _NEW: Final = f"{LAYOUT_FILE}.new"
-_OF_NO_STORE: Final = (_NEW, "rocksdict-config.json")
+ROCKSDICT_FILE: Final = "rocksdict-config.json"
 """rocksdict makes a folder, with this file, of every path that it is asked to look at."""
+_OF_NO_STORE: Final = (_NEW, ROCKSDICT_FILE)
 
 
 def layout_of(path: Path, *, create: bool, oldest: int = LAYOUT_VERSION) -> int:

@@ -1,9 +1,11 @@
 """Remove a store, so that a kill halfway leaves none instead of half of one."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from topology.errors import StoreError
+from topology.store.layout import ROCKSDICT_FILE
 
 
 def remove(folder: Path) -> None:
@@ -25,3 +27,11 @@ def remove(folder: Path) -> None:
                 f"{folder} cannot be removed ({error}): mend the disk or the folder's rights"
             ) from error
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove what rocksdict makes of a store that was removed while it was about to look at it."""
+    with suppress(OSError):  # another one does so, or it is a store by now
+        if [file.name for file in folder.iterdir()] == [ROCKSDICT_FILE]:
+            (folder / ROCKSDICT_FILE).unlink()
+            folder.rmdir()

@@ -31,6 +31,7 @@ from topology.store.failures import explained
 from topology.store.layout import LAYOUT_FILE as LAYOUT_FILE
 from topology.store.layout import LAYOUT_VERSION, layout_of, write_layout
 from topology.store.patience import patiently
+from topology.store.removal import remove_left
 from topology.store.rocksdb_options import StoreMemory as StoreMemory
 from topology.store.rocksdb_options import store_options
 from topology.store.rows import committed_rows
@@ -44,6 +45,7 @@ class RocksStore:
         tables: names of the tables; a store may have more from another time.
         memory: shared by all stores of the process; a small one of its own without it.
         read_only: look at a store, also at one that another process is writing, as it is now.
+        still: of one that is looked at, that nobody writes it: fewer files are open at a time.
         oldest: layouts from here on are taken; only who brings stores up to date takes older ones.
 
     Attributes:
@@ -62,6 +64,7 @@ class RocksStore:
         *,
         memory: StoreMemory | None = None,
         read_only: bool = False,
+        still: bool = False,
         oldest: int = LAYOUT_VERSION,
     ) -> None:
         self.path = Path(path)
@@ -69,7 +72,7 @@ class RocksStore:
         self.lost_commits = False
         memory = memory or StoreMemory(cache_bytes=32 << 20, write_buffer_bytes=16 << 20)
         self.layout = layout_of(self.path, create=not read_only, oldest=oldest)
-        self._open(tables, memory)
+        self._open(tables, memory, all_files=read_only and not still)
         self._pending: dict[str, dict[bytes, bytes | None]] = {name: {} for name in self._families}
         self._fresh: dict[str, list[bytes]] = {name: [] for name in self._families}
         self._by_owner: dict[str, dict[bytes, list[bytes]]] = {name: {} for name in self._families}
@@ -230,9 +233,10 @@ class RocksStore:
     ) -> None:
         self.close()
 
-    def _open(self, tables: Sequence[str], memory: StoreMemory) -> None:
+    def _open(self, tables: Sequence[str], memory: StoreMemory, *, all_files: bool) -> None:
         try:
-            self._db, names = self._database(tables, store_options(memory))
+            options = store_options(memory, all_files=all_files)
+            self._db, names = self._database(tables, options)
         except Exception as first:  # rocksdict raises nothing narrower
             if self.read_only or "Corruption" not in str(first):
                 raise explained(self.path, first, "opened") from first
@@ -263,7 +267,11 @@ class RocksStore:
         names = sorted({*Rdict.list_cf(str(self.path), options)} - {"default"})
         families = {name: options for name in names}
         access = AccessType.read_only(False)
-        return Rdict(str(self.path), options, families, access_type=access), names
+        try:
+            return Rdict(str(self.path), options, families, access_type=access), names
+        except Exception:
+            remove_left(self.path)
+            raise
 
     def _set(self, table: str, key: bytes, value: bytes | None) -> None:
         try:

@@ -39,11 +39,15 @@ class StoreMemory:
         return int(self.cache.get_usage())
 
 
-def store_options(memory: StoreMemory, *, may_lose_end: bool = False) -> Options:
+def store_options(
+    memory: StoreMemory, *, may_lose_end: bool = False, all_files: bool = False
+) -> Options:
     """The options of a store and of each of its tables.
 
     Args:
         memory: shared by all stores of the process.
+        all_files: open every file with the store and keep it open, so that a writer elsewhere may
+            remove it; otherwise the first 16 are, and others when they are needed.
         may_lose_end: where the write-ahead log is damaged, open the store as of the last commit
             before that; otherwise refuse to open it. A log whose last write was cut off by the end
             of the process is no damage.
@@ -65,7 +69,7 @@ def store_options(memory: StoreMemory, *, may_lose_end: bool = False) -> Options
     options.set_memtable_prefix_bloom_ratio(0.1)  # a key that is not there costs 0.9, not 2.5 us
     options.set_memtable_whole_key_filtering(True)
     options.set_max_total_wal_size(_WAL_BYTES)
-    options.set_max_open_files(_OPEN_FILES)
+    options.set_max_open_files(-1 if all_files else _OPEN_FILES)
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(1 << 20)
     options.set_stats_dump_period_sec(0)

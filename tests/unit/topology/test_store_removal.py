@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rocksdict import Rdict
 
 from topology.errors import StoreError
-from topology.store import patience
+from topology.store import patience, rocksdb
 from topology.store.layout import write_layout
 from topology.store.removal import remove
 from topology.store.rocksdb import RocksStore
@@ -70,6 +71,27 @@ def test_what_a_look_left_where_a_store_was_is_in_nobodys_way(tmp_path: Path):
     folder.mkdir()
     (folder / "rocksdict-config.json").write_text("{}")
     assert made(folder) == folder
+
+
+def test_a_look_that_a_removal_overtakes_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = made(tmp_path / "0")
+
+    class Overtaken:
+        def __new__(cls, *args: object, **options: object) -> Rdict:  # type: ignore[misc]
+            return Rdict(*args, **options)
+
+        @staticmethod
+        def list_cf(path: str, options: object) -> list[str]:
+            found = list(Rdict.list_cf(path, options))
+            remove(folder)
+            return found
+
+    monkeypatch.setattr(rocksdb, "Rdict", Overtaken)
+    with pytest.raises(StoreError, match="No such file"):
+        RocksStore(folder, ("rows",), read_only=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_renamed_is_told(tmp_path: Path):
