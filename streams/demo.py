@@ -11,20 +11,21 @@ from typing import Protocol
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams import lag, status
 from streams.broker import admin, process
-from streams.connection import options
 from streams.dead_letters import TOPIC as DEAD_LETTERS
 from streams.dead_letters import decode_dead_letter, marked
 from streams.errors import CartographError
+from streams.kafka.connection import options
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
 from streams.playing import SHOP, Producing
+from streams.process import status
+from streams.process.status import Status
 from streams.registry import SPECS
 from streams.sample import make as sample
 from streams.settings import STAGES, Settings
-from streams.status import Status
 from streams.topics import TopicSpec, plan
-from streams.worker import Supervisor, slots
+from streams.worker import lag
+from streams.worker.supervisor import Supervisor, slots
 
 PARTITIONS = 4
 K_SHOPPERS = 3

@@ -3,8 +3,8 @@
 An erasure has the key `<pseudonym>/<until_ms>`: a second one of the same shopper does not push the
 first out of the compacted topic. The owner of the shopper answers under `done/<token>`; an answer
 names nobody, and without the erasure, which has the token too, it cannot be linked to anybody.
-Every graph beside the first that keeps shoppers (`generations.py`) answers for itself, under
-`done/<token>/<generation>`: that one of them has obeyed says nothing of another.
+Every graph beside the first that keeps shoppers (`control/generations.py`) answers for itself,
+under `done/<token>/<generation>`: that one of them has obeyed says nothing of another.
 """
 
 import secrets

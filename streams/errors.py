@@ -13,6 +13,8 @@ CartographError
 ├── BrokerError            no broker answers, or it could not be started
 ├── DeposedError           another process has claimed this partition
 └── DeadLetterLimitError   too many records could not be read
+
+BadMessageError            a record that no sender of ours could have written; no operator sees it
 """
 
 from typing import Final
@@ -74,3 +76,7 @@ class DeposedError(CartographError):
 
 class DeadLetterLimitError(CartographError):
     """Too many records could not be read: the source or its mapping is wrong, not the records."""
+
+
+class BadMessageError(Exception):
+    """A record of a totals topic that no sender of ours could have written."""

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from streams import metrics, metrics_quality, metrics_stores
 from streams.checkpoint import metrics as metrics_checkpoints
+from streams.monitoring import metrics
+from streams.monitoring import quality as metrics_quality
+from streams.monitoring import stores as metrics_stores
 from streams.serve import metrics as metrics_serve
 
 _HEAD = """# Metrics

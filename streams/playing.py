@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from streams.broker import admin, handshake
-from streams.connection import options
 from streams.errors import BrokerError, TopicError
+from streams.kafka.connection import options
 from streams.play import Played, TopicKind, pace
 from streams.settings import Settings
 from streams.topics import Topic, TopicSpec

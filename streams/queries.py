@@ -1,10 +1,10 @@
 """QUERIES: a query waits here for k shoppers, then is tagged and told to the products it led to.
 
-Input `searched`, output `asked` (keys and payloads: `messages.py`). Query text leaves this stage
-in `Asked` alone, and only while the gate of its query is open (DESIGN, rule 10): in at least one
-week the query itself was used by k distinct shoppers. Weeks are not added up, nor are purchases.
-The gate never latches: a total that falls, or a marker that takes a sender's totals away, closes
-it, and everything told of the query becomes zero (rule 5).
+Input `searched`, output `asked` (keys and payloads: `totals/messages.py`). Query text leaves this
+stage in `Asked` alone, and only while the gate of its query is open (DESIGN, rule 10): in at least
+one week the query itself was used by k distinct shoppers. Weeks are not added up, nor are
+purchases. The gate never latches: a total that falls, or a marker that takes a sender's totals
+away, closes it, and everything told of the query becomes zero (rule 5).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import msgspec
 
 from models_onnx.spans import Tagged, Text
-from streams.answers import ANSWERS, text_key
-from streams.derived import TABLE as DERIVED
-from streams.derived import Derived
 from streams.errors import START_EMPTY, SettingsError, StateError
-from streams.inbox import Change, Entry
-from streams.messages import ASKED, WEIGHT, Asked, decode_asked, encode
-from streams.owner import Wiring
+from streams.models.answers import ANSWERS, text_key
 from streams.ports import Answers, Questions, Record
-from streams.wire import join, split
+from streams.state.derived import TABLE as DERIVED
+from streams.state.derived import Derived
+from streams.totals.inbox import Change, Entry
+from streams.totals.messages import ASKED, WEIGHT, Asked, decode_asked, encode
+from streams.totals.owner import Wiring
+from streams.totals.wire import join, split
 from topology import canonical
 from topology.ontology import Ontology
 

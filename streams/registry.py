@@ -3,20 +3,24 @@
 from collections.abc import Callable
 from dataclasses import fields
 
-from streams import graph, product_rows, products, queries, shoppers
-from streams.app import StageRun
+from streams import queries
 from streams.errors import SettingsError
-from streams.owner import Wiring
+from streams.graph import stage as graph
 from streams.ports import Stage
-from streams.product_reading import ProductSettings
+from streams.products import rows as product_rows
+from streams.products import stage as products
+from streams.products.reading import ProductSettings
 from streams.queries import QuerySettings
-from streams.route_agent import RouteRun
-from streams.route_checks import NAME as ROUTE
-from streams.runs import Run
+from streams.route.agent import RouteRun
+from streams.route.checks import NAME as ROUTE
 from streams.settings import Settings
+from streams.shoppers import stage as shoppers
+from streams.shoppers.windows import WindowSettings
 from streams.stages import Bundles, StageSpec
+from streams.totals.owner import Wiring
 from streams.weeks import DAY_MS
-from streams.windows import WindowSettings
+from streams.worker.app import StageRun
+from streams.worker.runs import Run
 from topology.ontology import Ontology, default_ontology, load_ontology
 from topology.scoring import ScoringSettings
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from streams.generations import LIVE, Generation
+from streams.control.generations import LIVE, Generation
 from streams.registry import SPECS
-from streams.route_checks import NAME as ROUTE
+from streams.route.checks import NAME as ROUTE
 from streams.settings import STAGES, Settings
 from streams.topics import REMAIN, TOPICS
 

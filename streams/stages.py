@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streams import totals
-from streams.answers import ANSWERS
-from streams.models import Bundles as Bundles
-from streams.models import Task
-from streams.owner import Wiring
+from streams.models.answers import ANSWERS
+from streams.models.models import Bundles as Bundles
+from streams.models.models import Task
 from streams.ports import Stage
 from streams.settings import Settings
 from streams.topics import TOPICS
+from streams.totals import tables as totals
+from streams.totals.owner import Wiring
 
 
 @dataclass(frozen=True, slots=True)

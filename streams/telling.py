@@ -10,8 +10,7 @@ import traceback
 from collections.abc import Iterator
 
 from models_onnx.errors import ModelError
-from streams.errors import CartographError
-from streams.wire import BadMessageError
+from streams.errors import BadMessageError, CartographError
 from topology.errors import BadFactError, BadNodeError, TopologyError
 
 _OURS = (CartographError, TopologyError, ModelError)

@@ -3,7 +3,7 @@
 import sys
 
 from streams.registry import new_run
-from streams.worker_process import exit_now, main
+from streams.worker.process import exit_now, main
 
 if __name__ == "__main__":
     exit_now(main(new_run, sys.argv[1:]))

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
-from streams.owner import Owner, Start
 from streams.ports import Answers, Message, Record
 from streams.registry import SPECS
-from streams.route import Route, RouteSettings
+from streams.route.stage import Route, RouteSettings
 from streams.sample.lexicon import load
 from streams.settings import Settings
 from streams.stages import Bundles
+from streams.totals.owner import Owner, Start
 
 GRAPH = "golden"
 SECRET = b"the secret of the golden stores"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
-from streams.owner import Owner, Start, Wiring
 from streams.ports import Answers, Record, Stage
-from streams.totals import CODES
-from streams.wire import Marker, Sent, encode_marker, encode_total, join
+from streams.totals.owner import Owner, Start, Wiring
+from streams.totals.tables import CODES
+from streams.totals.wire import Marker, Sent, encode_marker, encode_total, join
 from topology.ontology import Ontology, parse_ontology
 from topology.store.memory import MemoryStore
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from streams.ports import Record
 from streams.serve.reader import AsOf
 from streams.serve.replica import TABLES, Replica
-from streams.wire import FACTS, Sent, encode_total
+from streams.totals.wire import FACTS, Sent, encode_total
 from topology.facts import Evidence, Fact, Status, encode_fact, fact_id
 from topology.graph import Graph, Tables
 from topology.store.memory import MemoryStore

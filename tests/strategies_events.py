@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from streams.erasures import Erasure
 from streams.events import Click, Event, Purchase, Return, Search, encode_event
 from streams.outcomes import OUTCOMES
-from streams.owner import Owner
 from streams.ports import Forgets, Record
-from streams.shoppers import build_shoppers
+from streams.shoppers.stage import build_shoppers
+from streams.shoppers.windows import DAY_MS, MINUTE_MS, WindowSettings
+from streams.totals.owner import Owner
 from streams.weeks import week_end_ms
-from streams.windows import DAY_MS, MINUTE_MS, WindowSettings
 from topology.store.memory import MemoryStore
 
 SHOPPERS = ("ann", "bob", "cid")

@@ -94,7 +94,7 @@ class Why(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What a query asks for, in nodes: from a tagger, or from `streams.messages.Asked`.
+    """What a query asks for, in nodes: from a tagger, or from `streams.totals.messages.Asked`.
 
     Attributes:
         types: type slugs, narrowest first.

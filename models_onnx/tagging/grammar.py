@@ -158,7 +158,7 @@ class Writer:
             segments.insert(0, Segment(rng.choice(writing("phrases")["opening"])))
         if rng.random() < 0.06:
             segments.append(Segment(rng.choice(writing("phrases")["closing"])))
-        return [noise.misspell(rng, s, Segment) for s in segments]
+        return [Segment(noise.misspell(rng, s.text, s.label), s.label) for s in segments]
 
     def _place_intent(self, intent: Segment, before: list[Segment], after: list[Segment]) -> None:
         rng, label = self._rng, intent.label or ""

@@ -2,13 +2,8 @@
 
 import random
 import string
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from models_onnx.tagging.lexicon import writing
-
-if TYPE_CHECKING:
-    from models_onnx.tagging.grammar import Segment
 
 TYPO_SHARE = 0.1
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -43,18 +38,15 @@ def title_case(text: str) -> str:
     return " ".join(w[:1].upper() + w[1:] for w in text.split(" "))
 
 
-def misspell(
-    rng: random.Random, segment: "Segment", make: "Callable[[str, str | None], Segment]"
-) -> "Segment":
-    """The segment, now and then with one typing error, or with a hyphen for a blank or none."""
-    text = segment.text
-    if segment.label not in (None, "brand", "model", "size") and rng.random() < 0.08:
+def misspell(rng: random.Random, text: str, label: str | None) -> str:
+    """The text, now and then with one typing error, or with a hyphen for a blank or none."""
+    if label not in (None, "brand", "model", "size") and rng.random() < 0.08:
         if "-" in text:
             text = text.replace("-", rng.choice((" ", "")))
         elif text.count(" ") == 1 and len(text) < 16:
             text = text.replace(" ", rng.choice(("-", "")))
     words = [typo(rng, w) if len(w) > 3 and rng.random() < TYPO_SHARE else w for w in text.split()]
-    return make(" ".join(words), segment.label)
+    return " ".join(words)
 
 
 def typo(rng: random.Random, word: str) -> str:

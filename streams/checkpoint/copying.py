@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from streams import machine
 from streams.checkpoint.manifest import File, Manifest, stored_name
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError
+from streams.process import machine
 from topology.store.removal import remove_left
 
 GRACE_MS: Final = 24 * 3_600_000

@@ -17,19 +17,19 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from streams import machine
 from streams.checkpoint import metrics
 from streams.checkpoint.completing import complete
 from streams.checkpoint.copying import GivenUpError, Hashes, Saved, save
 from streams.checkpoint.manifest import Manifest, expected, is_id, new_id, result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import LetGo, prune, remove_all
-from streams.control import CheckpointOrder
+from streams.control.claims import CheckpointOrder
 from streams.errors import CartographError, CheckpointError, StoreLockedError
-from streams.owner import Kept
-from streams.partition import Partition
+from streams.kafka.partition import Partition
+from streams.process import machine
+from streams.process.status import CheckpointStatus
 from streams.settings import Settings
-from streams.status import CheckpointStatus
+from streams.totals.owner import Kept
 from topology.errors import StoreError
 from topology.store.layout import LAYOUT_VERSION
 from topology.store.removal import remove

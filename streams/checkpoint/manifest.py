@@ -17,8 +17,8 @@ from typing import Final
 
 import msgspec
 
+from streams.control.generations import MEANING, stages_of_base
 from streams.errors import CheckpointError, DamagedCheckpointError
-from streams.generations import MEANING, stages_of_base
 from streams.settings import Settings
 from topology.store.layout import LAYOUT_VERSION, OLDEST_LAYOUT
 

@@ -1,6 +1,6 @@
 """Metrics of checkpoints and of partitions that come to a worker without their state."""
 
-from streams.metrics import Counter, Gauge, Histogram
+from streams.monitoring.metrics import Counter, Gauge, Histogram
 
 CHECKPOINTS = Counter(
     "cartograph_checkpoints_total",

@@ -24,7 +24,7 @@ from streams.checkpoint.manifest import (
 )
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError
-from streams.status import Recovering
+from streams.process.status import Recovering
 
 log = logging.getLogger(__name__)
 

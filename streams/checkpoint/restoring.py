@@ -10,8 +10,8 @@ from streams.checkpoint.copying import fetch, hash_of, is_copy
 from streams.checkpoint.manifest import File, Manifest, unfit
 from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError, StateError
+from streams.process.status import stage_folder
 from streams.settings import Settings
-from streams.status import stage_folder
 
 _AT_ONCE: Final = 4
 

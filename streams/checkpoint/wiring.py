@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from streams import generation_log
 from streams.checkpoint.keeper import Keeper
 from streams.checkpoint.manifest import result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import LetGo
 from streams.checkpoint.recovery import Recovery
+from streams.control import generation_log
+from streams.control.generations import LIVE, stages_of_base
 from streams.errors import CheckpointError
-from streams.generations import LIVE, stages_of_base
-from streams.partition import Partition
+from streams.kafka.partition import Partition
+from streams.process.status import stage_folder
 from streams.settings import Settings
-from streams.status import stage_folder
 
 
 def new_recovery(settings: Settings, stage: str, *, rebuilds: bool) -> Recovery:

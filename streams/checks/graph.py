@@ -7,16 +7,18 @@ from typing import Final
 import msgspec
 
 from streams.checks.protocol import shown
-from streams.graph_links import TABLE as LINKS
-from streams.graph_links import keys_of
-from streams.graph_rows import TABLE as SUMS
-from streams.graph_rows import WEEK_CHARS, Likely, decode_likely, decode_meant, decode_sum
-from streams.graph_same import TABLE as BLOCKS
-from streams.graph_same import looks_of
-from streams.graph_senses import name_of
-from streams.inbox import Inbox
-from streams.layout_steps import UNKNOWN_BUNDLE
-from streams.messages import (
+from streams.graph.links import TABLE as LINKS
+from streams.graph.links import keys_of
+from streams.graph.rows import TABLE as SUMS
+from streams.graph.rows import WEEK_CHARS, Likely, decode_likely, decode_meant, decode_sum
+from streams.graph.same import TABLE as BLOCKS
+from streams.graph.same import looks_of
+from streams.graph.senses import name_of
+from streams.layout.steps import UNKNOWN_BUNDLE
+from streams.ports import State
+from streams.state.scanning import each
+from streams.totals.inbox import Inbox
+from streams.totals.messages import (
     BOUGHT,
     CO_BOUGHT,
     CO_TYPE,
@@ -26,10 +28,8 @@ from streams.messages import (
     WITH_INTENT,
     WITH_VALUE,
 )
-from streams.outbox import total_of
-from streams.ports import State
-from streams.scanning import each
-from streams.totals import CODES
+from streams.totals.outbox import total_of
+from streams.totals.tables import CODES
 from streams.weeks import week_from_key, week_key
 from topology.check import Problem
 from topology.keys import FACTS

@@ -11,12 +11,12 @@ from streams.checks.products import check_products
 from streams.checks.protocol import check_held, check_kept, check_totals, shown
 from streams.checks.queries import check_queries
 from streams.checks.shoppers import check_shoppers
-from streams.derived import TABLE as DERIVED
-from streams.derived_rows import index_of
-from streams.owner import kept_of
+from streams.layout.derived_rows import index_of
 from streams.ports import State
+from streams.shoppers.windows import WindowSettings
 from streams.stages import StageSpec
-from streams.windows import WindowSettings
+from streams.state.derived import TABLE as DERIVED
+from streams.totals.owner import kept_of
 from topology.check import Problem, problems_of
 from topology.graph import Graph
 

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 import msgspec
 
 from streams.checks.protocol import shown
-from streams.inbox import Inbox
-from streams.messages import BOUGHT, WEIGHT, WITH
-from streams.outbox import total_of
 from streams.ports import State
-from streams.product_pairs import is_pair, node_of
-from streams.product_rows import (
+from streams.products.pairs import is_pair, node_of
+from streams.products.rows import (
     Sums,
     decode_counted,
     decode_pair,
@@ -19,9 +16,12 @@ from streams.product_rows import (
     decode_sums,
     encode_sums,
 )
-from streams.scanning import each
-from streams.totals import CODES
-from streams.wire import join, split
+from streams.state.scanning import each
+from streams.totals.inbox import Inbox
+from streams.totals.messages import BOUGHT, WEIGHT, WITH
+from streams.totals.outbox import total_of
+from streams.totals.tables import CODES
+from streams.totals.wire import join, split
 from topology.check import Problem
 
 

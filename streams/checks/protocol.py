@@ -5,14 +5,14 @@ from typing import Final
 
 import msgspec
 
-from streams.inbox import Entry, entries_of
-from streams.messages import is_key
-from streams.outbox import decode_keys
-from streams.owner import Kept, kept_of
 from streams.ports import State
-from streams.scanning import each
-from streams.totals import CODES
-from streams.wire import owner, partition_of
+from streams.state.scanning import each
+from streams.totals.inbox import Entry, entries_of
+from streams.totals.messages import is_key
+from streams.totals.outbox import decode_keys
+from streams.totals.owner import Kept, kept_of
+from streams.totals.tables import CODES
+from streams.totals.wire import owner, partition_of
 from topology.check import Problem
 
 _N_BYTES: Final = 8

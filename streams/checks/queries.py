@@ -6,14 +6,14 @@ from itertools import groupby
 import msgspec
 
 from streams.checks.protocol import shown
-from streams.inbox import Inbox
-from streams.messages import ASKED, WEIGHT
-from streams.outbox import total_of
 from streams.ports import State
 from streams.queries import QueryRow, decode_query
-from streams.scanning import each
-from streams.totals import CODES
-from streams.wire import join, owner, split
+from streams.state.scanning import each
+from streams.totals.inbox import Inbox
+from streams.totals.messages import ASKED, WEIGHT
+from streams.totals.outbox import total_of
+from streams.totals.tables import CODES
+from streams.totals.wire import join, owner, split
 from topology.check import Problem
 
 Row = tuple[list[bytes], int]

@@ -13,10 +13,9 @@ import msgspec
 
 from streams.checks.protocol import shown
 from streams.ports import State
-from streams.scanning import each
-from streams.shopper_deferred import TABLE as UNTOLD
-from streams.shopper_keys import standing_of, topic_of
-from streams.shopper_rows import (
+from streams.shoppers.deferred import TABLE as UNTOLD
+from streams.shoppers.keys import standing_of, topic_of
+from streams.shoppers.rows import (
     LEDGER,
     OPEN_DAYS,
     SHOPPERS,
@@ -29,11 +28,12 @@ from streams.shopper_rows import (
     unpack_steps,
     unpack_week,
 )
-from streams.shopper_sessions import Sessions, Step
-from streams.shopper_store import PIECES, has_pieces, piece_key, read_row, shopper_of
-from streams.totals import CODES
+from streams.shoppers.sessions import Sessions, Step
+from streams.shoppers.store import PIECES, has_pieces, piece_key, read_row, shopper_of
+from streams.shoppers.windows import WindowSettings
+from streams.state.scanning import each
+from streams.totals.tables import CODES
 from streams.weeks import week_from_key, week_of
-from streams.windows import WindowSettings
 from topology.check import Problem
 
 _WEEK_DIGITS: Final = 5

@@ -7,15 +7,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import connection
 from streams.cli import which
 from streams.cli.model import model
 from streams.cli.orders import can_be_heard
 from streams.cli.reload import running_workers
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
-from streams.control import TOPIC, BackfillOrder, backfill_record
+from streams.control.claims import TOPIC, BackfillOrder, backfill_record
 from streams.errors import StateError
-from streams.producer import Producer
+from streams.kafka import connection
+from streams.kafka.producer import Producer
 from streams.settings import Settings
 
 _LOOK_S, _SAY_S = 0.2, 10.0

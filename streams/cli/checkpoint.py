@@ -9,7 +9,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import connection, status
 from streams.checkpoint.completing import complete
 from streams.checkpoint.manifest import (
     KEPT_STAGES,
@@ -27,10 +26,12 @@ from streams.checkpoint.wiring import place_of, url_of
 from streams.cli import which
 from streams.cli.orders import can_be_heard
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
-from streams.control import TOPIC, CheckpointOrder, checkpoint_record
+from streams.control.claims import TOPIC, CheckpointOrder, checkpoint_record
+from streams.control.generations import stages_of_base
 from streams.errors import CheckpointError, StateError
-from streams.generations import stages_of_base
-from streams.producer import Producer
+from streams.kafka import connection
+from streams.kafka.producer import Producer
+from streams.process import status
 from streams.settings import Settings
 
 checkpoint = group("Checkpoints: copies of what the partitions keep, at checkpoint_url.")

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from streams.dead_letter_book import Where
 from streams.dead_letters import STATES, WAITING, State
 from streams.errors import SettingsError
+from streams.retry.book import Where
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
 

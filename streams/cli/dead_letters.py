@@ -9,16 +9,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import generation_log
 from streams.cli import which
 from streams.cli.dead_letter_choice import NAMED, All, choosing, must_choose
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
-from streams.dead_letter_book import Count, Standing, Where, count_up, history
-from streams.dead_letter_topic import DeadLetters, Produced
+from streams.control import generation_log
 from streams.dead_letters import STATES, TOPIC, DeadLetter, mark
 from streams.errors import SettingsError
-from streams.retry import Retried, Retry, chunks
-from streams.route_checks import NAME as ROUTE
+from streams.retry.again import Retried, Retry, chunks
+from streams.retry.book import Count, Standing, Where, count_up, history
+from streams.retry.topic import DeadLetters, Produced
+from streams.route.checks import NAME as ROUTE
 from streams.settings import Settings
 
 dead_letters = group("What could not be read: where it stands, why, and what became of it.")

@@ -11,13 +11,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streams import erasure_requests, generation_log
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
-from streams.erasure_requests import by_token
+from streams.control import generation_log
+from streams.control.generations import LIVE
 from streams.erasures import Done, Erasure, new_erasure
 from streams.errors import SettingsError, StateError
-from streams.generations import LIVE
+from streams.kafka import erasure_requests
+from streams.kafka.erasure_requests import by_token
 from streams.privacy import RECEIPT, SHOPPER, Pseudonyms, shopper_id
 from streams.settings import Settings
 

@@ -12,20 +12,21 @@ import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams import generation_log, graph_diff
-from streams import swap as swapping
-from streams.checkpoint.travel import fetched_graph_partitions
 from streams.cli import which
 from streams.cli.query import Status
 from streams.cli.setup import address_of
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
 from streams.cli.state import folders, opened
-from streams.connection import options
+from streams.control import generation_log
+from streams.control.generations import LIVE, Generation, Generations, settings_of
 from streams.errors import BrokerError, StateError
-from streams.generations import LIVE, Generation, Generations, settings_of
-from streams.graph_diff import Grounds, Report, Sample, Side
+from streams.kafka.connection import options
+from streams.process.status import stage_folder
+from streams.replay import diff as graph_diff
+from streams.replay import swap as swapping
+from streams.replay.diff import Grounds, Report, Sample, Side
+from streams.serve.past import fetched_graph_partitions
 from streams.settings import Settings
-from streams.status import stage_folder
 from topology.diff import Row, differences
 from topology.graph import TABLES, Graph
 from topology.keys import FACTS

@@ -22,7 +22,7 @@ from streams.cli import model_answers as answers
 from streams.cli import model_load as load
 from streams.cli.model_lines import answer
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, show, told
-from streams.typed import OntologyTyper
+from streams.products.typed import OntologyTyper
 from topology.ontology import default_ontology
 
 model = group("The models outside the stream: tag, clean, match, evaluate, release.")

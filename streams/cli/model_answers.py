@@ -7,7 +7,7 @@ import msgspec
 
 from models_onnx.mapping import Mapping
 from models_onnx.spans import Claim, Judged, Kind, Span, Tagged, Text, TypeAnswer, ValuePair
-from streams.typed import Typer, answer_for
+from streams.products.typed import Typer, answer_for
 from topology.ontology import Ontology
 
 TAG_WANTS = '{"id", "text", "kind": "title" or "query"}, and "product_type" if it is known'

@@ -1,9 +1,9 @@
 """What every order to the workers needs before it is sent."""
 
-from streams import connection
 from streams.broker import admin
-from streams.control import TOPIC
+from streams.control.claims import TOPIC
 from streams.errors import TopicError
+from streams.kafka import connection
 from streams.settings import Settings
 
 

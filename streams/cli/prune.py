@@ -6,7 +6,6 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from streams import generation_log
 from streams.checkpoint.copying import GRACE_MS
 from streams.checkpoint.pruning import LetGo, prune, remove_all
 from streams.checkpoint.wiring import place_of, place_of_generation
@@ -14,8 +13,9 @@ from streams.cli import which
 from streams.cli.checkpoint import checkpoint
 from streams.cli.setup import address_of
 from streams.cli.shell import JSON, note, say, settings, show, told
+from streams.control import generation_log
+from streams.control.generations import Generations, settings_of
 from streams.errors import BrokerError, SettingsError, TopicError
-from streams.generations import Generations, settings_of
 from streams.settings import Settings
 
 

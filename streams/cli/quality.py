@@ -10,18 +10,18 @@ from typing import Annotated
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams import status
 from streams.cli import which
 from streams.cli.shell import JSON, note, say, settings, show, table, told
 from streams.cli.state import folders, opened
 from streams.errors import StateError
-from streams.graph_quality import TABLE as HELD_SINCE
-from streams.graph_quality import FactQuality
-from streams.product_quality import ProductQuality
-from streams.product_rows import TABLES as PRODUCT_TABLES
+from streams.graph.quality import TABLE as HELD_SINCE
+from streams.graph.quality import FactQuality
+from streams.process import status
+from streams.process.status import stage_folder
+from streams.products.quality import ProductQuality
+from streams.products.rows import TABLES as PRODUCT_TABLES
 from streams.registry import ontology
 from streams.settings import Settings
-from streams.status import stage_folder
 from topology.facts import ACCEPTED, HELD, REJECTED
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph

@@ -10,17 +10,18 @@ import msgspec
 import typer
 
 from models_onnx import bundle as bundles
-from streams import connection, status
 from streams.cli import which
 from streams.cli.model import model
 from streams.cli.orders import can_be_heard
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
-from streams.control import TOPIC, Reload, reload_record
+from streams.control.claims import TOPIC, Reload, reload_record
 from streams.errors import StateError
-from streams.models import TASKS, Task
-from streams.producer import Producer
+from streams.kafka import connection
+from streams.kafka.producer import Producer
+from streams.models.models import TASKS, Task
+from streams.process import status
+from streams.process.status import Status
 from streams.settings import Settings
-from streams.status import Status
 
 _PATIENCE_S, _LOOK_S = 120.0, 0.2
 

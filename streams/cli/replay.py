@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from streams import generation_log
-from streams import replay as replaying
 from streams.cli.setup import address_of
 from streams.cli.shell import INTERRUPTED, JSON, note, say, settings, show, told
 from streams.cli.state import Digested, digested
+from streams.control import generation_log
+from streams.control.generations import Generation, as_paths_of_here, read_changes, settings_of
 from streams.errors import SettingsError
-from streams.generations import Generation, as_paths_of_here, read_changes, settings_of
-from streams.replay import Order
-from streams.replay_watch import Progress as Now
-from streams.replay_watch import Replayed
+from streams.replay import build as replaying
+from streams.replay.build import Order
+from streams.replay.watch import Progress as Now
+from streams.replay.watch import Replayed
 from streams.settings import read_file
 
 

@@ -11,19 +11,19 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streams import logs
 from streams.broker import handshake
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
-from streams.connection import options
 from streams.errors import SettingsError, TopicError
-from streams.fleet import run_worker
+from streams.kafka.connection import options
 from streams.play import CATALOG, EVENTS, TopicKind, open_play
 from streams.playing import Producing, stand
 from streams.ports import Record
-from streams.route import RouteSettings
+from streams.process import logs
+from streams.route.source_check import SourceCheck, check
+from streams.route.stage import RouteSettings
 from streams.settings import STAGES, Settings
-from streams.source_check import SourceCheck, check
+from streams.worker.fleet import run_worker
 
 source = group("The shop's own topics.")
 _PATIENCE_MS = 5_000

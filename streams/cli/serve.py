@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from streams import logs
 from streams.cli.setup import address_of
 from streams.cli.shell import note, settings, told
+from streams.process import logs
 from streams.serve import server, tokens
 from streams.serve.running import Running
 

@@ -20,11 +20,11 @@ from streams.cli.shell import (
     table,
     told,
 )
-from streams.connection import options
+from streams.control.topic_plan import planned
 from streams.errors import SettingsError
+from streams.kafka.connection import options
 from streams.rights import Right, rights
 from streams.settings import Settings
-from streams.topic_plan import planned
 from topology.ontology_import import shopify_to_toml
 
 config = group("Settings, from the environment (CARTOGRAPH_*) and cartograph.toml.")

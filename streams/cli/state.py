@@ -11,14 +11,14 @@ import typer
 from streams.checks.partition import check_partition
 from streams.cli import which
 from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
+from streams.control.generations import LIVE
 from streams.errors import StateError
-from streams.generations import LIVE
-from streams.inbox import Inbox
-from streams.migration import open_store
-from streams.owner import Kept, kept_of
+from streams.layout.migration import open_store
+from streams.process.status import stage_folder
 from streams.registry import SPECS, window_settings
 from streams.settings import STAGES, Settings
-from streams.status import stage_folder
+from streams.totals.inbox import Inbox
+from streams.totals.owner import Kept, kept_of
 from topology.digest import Digest
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.graph import Graph

@@ -7,8 +7,8 @@ import typer
 
 from streams.cli.setup import address_of, topics
 from streams.cli.shell import JSON, note, settings, show, table, told
+from streams.control.tidying import TOPICS, tidy_all
 from streams.errors import SettingsError
-from streams.tidying import TOPICS, tidy_all
 
 
 @topics.command("tidy")

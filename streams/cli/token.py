@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from streams import private
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
 from streams.errors import SettingsError
+from streams.process import private
 from streams.serve import tokens
 
 token = group("Tokens of the read API, for CARTOGRAPH_API_MODE=token.")

@@ -6,12 +6,12 @@ workers noted, and by what stands in the data folder or at the place of checkpoi
 
 import asyncio
 
-from streams import generation_log, generation_note
 from streams.checkpoint.place import graphs_at
 from streams.checkpoint.wiring import url_of
 from streams.cli.setup import address_of
 from streams.cli.shell import note
-from streams.generations import LIVE
+from streams.control import generation_log, generation_note
+from streams.control.generations import LIVE
 from streams.settings import Settings
 
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
+from streams.control.generations import LIVE
 from streams.errors import BrokerError
-from streams.generations import LIVE
 from streams.serve import lookup, running
 from streams.serve.answers import (
     FactAnswer,

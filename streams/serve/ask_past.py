@@ -3,9 +3,9 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from streams.checkpoint.travel import Joined, graph_manifests, open_graph_partitions
 from streams.checkpoint.wiring import place_of
 from streams.serve.ask import Asked, Local
+from streams.serve.past import Joined, graph_manifests, open_graph_partitions
 from streams.serve.reader import AsOf
 from streams.settings import Settings
 from topology.graph import Graph, Tables

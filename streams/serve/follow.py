@@ -12,18 +12,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.broker import handshake
-from streams.connection import options
+from streams.control.generations import LIVE
 from streams.errors import BrokerError, TopicError
-from streams.generations import LIVE
-from streams.graph_topics import check_topics
-from streams.migration import open_store
+from streams.kafka.connection import options
+from streams.kafka.graph_topics import check_topics
+from streams.layout.migration import open_store
 from streams.ports import Record
 from streams.serve.reader import AsOf
 from streams.serve.replica import TABLES, Counts, Replica
 from streams.settings import Settings
 from streams.source_times import stretches
 from streams.topics import DAY_MS, TOMBSTONE_DAYS
-from streams.wire import FACTS
+from streams.totals.wire import FACTS
 from topology.graph import Graph, Tables
 from topology.store.removal import remove
 from topology.store.rocksdb import StoreMemory

@@ -1,13 +1,14 @@
 """Metrics of a read replica, and the page that Prometheus reads of it.
 
-They live in the same registry as a worker's (`streams.metrics`), under the same rules for labels.
+They live in the same registry as a worker's (`streams.monitoring.metrics`), under the same rules
+for labels.
 """
 
 import platform
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from streams.metrics import BUILD_INFO, REGISTRY, Counter, Gauge, Histogram
+from streams.monitoring.metrics import BUILD_INFO, REGISTRY, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 

@@ -4,8 +4,8 @@ from typing import Protocol
 
 import msgspec
 
-from streams.generations import LIVE
-from streams.probes import Reason
+from streams.control.generations import LIVE
+from streams.process.probes import Reason
 from topology.graph import Graph, Tables
 
 

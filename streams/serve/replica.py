@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 
 from streams.errors import StoreOwnerError
-from streams.inbox import Inbox
 from streams.ports import Record, State
-from streams.wire import FACTS, BadMessageError, Marker, Sent, decode
+from streams.totals.inbox import Inbox
+from streams.totals.wire import FACTS, BadMessageError, Marker, Sent, decode
 from topology.errors import BadFactError
 from topology.facts import Fact, decode_fact
 from topology.graph import TABLES as GRAPH_TABLES

@@ -8,13 +8,13 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from streams import private
 from streams.errors import BrokerError
+from streams.process import private
+from streams.process.status import run_folder
 from streams.serve.answers import Alive
 from streams.serve.problems import Problem, from_problem
 from streams.serve.reader import Readiness
 from streams.settings import Settings
-from streams.status import run_folder
 
 _TIMEOUT_S = 60.0
 _PROBE_TIMEOUT_S = 5.0

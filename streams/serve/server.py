@@ -19,9 +19,9 @@ from models_onnx.errors import ModelError
 from models_onnx.runtime import Device
 from models_onnx.spans import Tagged, Text
 from models_onnx.tagging.tagger import Tagger
-from streams import status
 from streams.errors import SettingsError
-from streams.probes import Reason
+from streams.process import status
+from streams.process.probes import Reason
 from streams.serve import metrics, running
 from streams.serve.answers import Alive
 from streams.serve.api import build_api

@@ -20,9 +20,9 @@ from typing import Protocol
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models_onnx.errors import ModelError
-from streams import generation_log
+from streams.control import generation_log
+from streams.control.generations import Generations, settings_of
 from streams.errors import CartographError, StateError
-from streams.generations import Generations, settings_of
 from streams.serve.follow import Follower, replica_folder
 from streams.settings import Settings
 from topology.errors import TopologyError

@@ -1,8 +1,8 @@
 """What a source says of one Kafka record, before ROUTE has made it safe.
 
-Raw ids and unscrubbed text stand in these values: they go from a source to `streams/route.py` and
-nowhere else (DESIGN, rule 10). A source reports what it read; what is missing or impossible is
-judged in one place, in `route.py`.
+Raw ids and unscrubbed text stand in these values: they go from a source to `streams/route/stage.py`
+and nowhere else (DESIGN, rule 10). A source reports what it read; what is missing or impossible is
+judged in one place, in `route/stage.py`.
 """
 
 from collections.abc import Callable, Sequence

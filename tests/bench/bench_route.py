@@ -20,7 +20,7 @@ from random import Random
 from statistics import median
 
 from streams.ports import Record
-from streams.route import Route, RouteSettings
+from streams.route.stage import Route, RouteSettings
 
 BATCH = 5_000
 OPEN_SESSIONS = 2_000

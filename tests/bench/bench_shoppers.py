@@ -26,11 +26,11 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from streams.events import Click, Event, Purchase, Search, encode_event
-from streams.owner import Owner, Start
 from streams.ports import Record, State
-from streams.shoppers import TABLES, build_shoppers
-from streams.totals import TABLES as TOTALS_TABLES
-from streams.windows import MINUTE_MS, WindowSettings
+from streams.shoppers.stage import TABLES, build_shoppers
+from streams.shoppers.windows import MINUTE_MS, WindowSettings
+from streams.totals.owner import Owner, Start
+from streams.totals.tables import TABLES as TOTALS_TABLES
 from topology.store.memory import MemoryStore
 from topology.store.rocksdb import RocksStore, StoreMemory
 

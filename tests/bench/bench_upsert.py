@@ -21,12 +21,12 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 
-from streams.graph import TABLES, GraphStage, build_graph
-from streams.messages import Claimed, Why, With, encode
-from streams.owner import Owner, Start
+from streams.graph.stage import TABLES, GraphStage, build_graph
 from streams.ports import Record
-from streams.totals import TABLES as TOTALS_TABLES
-from streams.wire import Sent, encode_total, join, week_key
+from streams.totals.messages import Claimed, Why, With, encode
+from streams.totals.owner import Owner, Start
+from streams.totals.tables import TABLES as TOTALS_TABLES
+from streams.totals.wire import Sent, encode_total, join, week_key
 from tests.one_partition import small_ontology
 from topology.scoring import ScoringSettings, step
 from topology.store.rocksdb import RocksStore, StoreMemory

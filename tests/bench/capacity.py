@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 
-from streams import capacity, status
+from streams import capacity
+from streams.process import status
 from streams.registry import SPECS
 from streams.sample.make import CATALOG, EVENTS, Sizes, make
 from streams.settings import Settings

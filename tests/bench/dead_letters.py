@@ -16,8 +16,8 @@ from pathlib import Path
 
 from streams.broker import admin, process
 from streams.dead_letters import dead_letter, decode_dead_letter, mark
+from streams.kafka.producer import Producer
 from streams.ports import Message, Record
-from streams.producer import Producer
 from streams.topics import Names, plan
 
 REASONS = ("missing_id", "not_json", "unknown_action", "bad_time")

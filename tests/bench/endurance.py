@@ -31,9 +31,9 @@ from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
-from streams import status
 from streams.broker import process
 from streams.checkpoint.place import Place as Checkpoints
+from streams.process import status
 from streams.settings import STAGES, Settings
 from tests.bench import place as places
 from tests.bench.flow import Flow, sample_shop

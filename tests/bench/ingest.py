@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.messages import BOUGHT, CLICKED, WITH
 from streams.settings import Settings
+from streams.totals.messages import BOUGHT, CLICKED, WITH
 from tests.bench import place as places
 from tests.bench.generate import MIXES, Feed, as_shop, events, made_up_shop, native
 from tests.bench.peers import environment, pairing

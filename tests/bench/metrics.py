@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import prometheus_client
 
-from streams import metrics
+from streams.monitoring import metrics
 from streams.ports import Record
 from tests.bench.metrics_side import PARTS, Side, without
 from tests.bench.metrics_work import STAGES

@@ -18,20 +18,25 @@ from unittest.mock import patch
 from faust.types import TP
 from prometheus_client.metrics import MetricWrapperBase
 
-from streams import graph_facts, metrics, models, partition, products, route_holdings
-from streams.answers import ANSWERS
-from streams.fetch import Span
-from streams.graph_quality import FactQuality
-from streams.models import Models
-from streams.owner import Owner, Start
-from streams.partition import Pace, Partition
+from streams.graph import facts as graph_facts
+from streams.graph.quality import FactQuality
+from streams.kafka import partition
+from streams.kafka.fetch import Span
+from streams.kafka.partition import Pace, Partition
+from streams.models import models
+from streams.models.answers import ANSWERS
+from streams.models.models import Models
+from streams.models.score_watch import ScoreWatch
+from streams.monitoring import metrics
 from streams.ports import Message, Record
-from streams.product_quality import ProductQuality
-from streams.route import Route
-from streams.route_holdings import RouteHoldings
-from streams.score_watch import ScoreWatch
-from streams.stage_report import StageReport
-from streams.totals import TABLES as TOTALS_TABLES
+from streams.products import stage as products
+from streams.products.quality import ProductQuality
+from streams.route import holdings as route_holdings
+from streams.route.holdings import RouteHoldings
+from streams.route.stage import Route
+from streams.totals.owner import Owner, Start
+from streams.totals.tables import TABLES as TOTALS_TABLES
+from streams.worker.stage_report import StageReport
 from topology.store.rocksdb import RocksStore, StoreMemory
 
 _LIST_RECORDS = 2_000

@@ -8,22 +8,22 @@ from typing import Any
 
 from models_onnx.spans import Claim, Judged, Span, Tagged, Text
 from streams.events import Product, encode_product
-from streams.graph import TABLES as GRAPH_TABLES
-from streams.graph import build_graph
-from streams.messages import ASKED, BOUGHT
-from streams.models import Models
+from streams.graph.stage import TABLES as GRAPH_TABLES
+from streams.graph.stage import build_graph
+from streams.models.models import Models
 from streams.ports import Record
-from streams.product_reading import ProductSettings
-from streams.product_rows import TABLES as PRODUCT_TABLES
-from streams.products import build_products
+from streams.products.reading import ProductSettings
+from streams.products.rows import TABLES as PRODUCT_TABLES
+from streams.products.stage import build_products
 from streams.queries import TABLES as QUERY_TABLES
 from streams.queries import QuerySettings, build_queries
-from streams.route import Route, RouteSettings
+from streams.route.stage import Route, RouteSettings
 from streams.settings import Settings
-from streams.shoppers import TABLES as SHOPPER_TABLES
-from streams.shoppers import build_shoppers
-from streams.windows import WindowSettings
-from streams.wire import Sent, encode_total, join, week_key
+from streams.shoppers.stage import TABLES as SHOPPER_TABLES
+from streams.shoppers.stage import build_shoppers
+from streams.shoppers.windows import WindowSettings
+from streams.totals.messages import ASKED, BOUGHT
+from streams.totals.wire import Sent, encode_total, join, week_key
 from tests.bench import bench_route
 from tests.bench.bench_shoppers import records_of
 from tests.bench.bench_upsert import SALES_A_FLUSH

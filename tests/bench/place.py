@@ -15,10 +15,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
-from streams import wire
 from streams.broker import admin, process
 from streams.settings import Settings
 from streams.topics import Names, partition_of, plan
+from streams.totals import wire
 from tests.bench.generate import Feed
 from tests.bench.report import FOLDER
 

@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from streams import demo, status
+from streams import demo
 from streams.cli.state import digested
+from streams.process import status
 from streams.settings import STAGES, Settings
 from tests.bench import place as places
 from tests.bench.flow import SampleShop, sample_shop, tracer_visit

@@ -5,8 +5,8 @@ from collections import defaultdict
 import pytest
 
 from streams.events import Event
-from streams.messages import BOUGHT, CLICKED, WITH
-from streams.windows import WindowSettings, standing
+from streams.shoppers.windows import WindowSettings, standing
+from streams.totals.messages import BOUGHT, CLICKED, WITH
 from tests.bench import ingest
 from tests.bench.flow import Event as ShopEvent
 from tests.bench.flow import SampleShop

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from streams import machine
+from streams.process import machine
 from streams.settings import Settings
 from tests.bench.report import REPOSITORY
 

@@ -16,12 +16,13 @@ from typing import IO, Any
 
 import msgspec
 
-from streams import metrics, registry
-from streams.app import StageRun
-from streams.route_agent import RouteRun
-from streams.runs import Run
+from streams import registry
+from streams.monitoring import metrics
+from streams.route.agent import RouteRun
 from streams.settings import Settings
-from streams.worker_process import exit_now, main
+from streams.worker.app import StageRun
+from streams.worker.process import exit_now, main
+from streams.worker.runs import Run
 from tests.bench.watch import Sample
 
 _EVERY_S = 0.02
@@ -30,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Probe:
-    """Looks into a run; the names it uses are those of `app.py` and `route_agent.py`."""
+    """Looks into a run; the names it uses are those of `worker/app.py` and `route/agent.py`."""
 
     def __init__(self, run: Run, stage: str, file: IO[bytes]) -> None:
         self._run, self._stage, self._file = run, stage, file

@@ -16,9 +16,9 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.restoring import restore_all
 from streams.cli import checkpoint as cli
 from streams.errors import CheckpointError, StateError
-from streams.owner import KEPT, Owner, Start, without_incarnation
 from streams.settings import Settings
-from streams.totals import TABLES
+from streams.totals.owner import KEPT, Owner, Start, without_incarnation
+from streams.totals.tables import TABLES
 from tests.contracts.test_checkpoint_place import fresh, manifest
 from tests.s3 import serving
 from tests.unit.streams.test_owner import Counting, told

@@ -15,7 +15,7 @@ from models_onnx.spans import Judged
 from streams.__main__ import app
 from streams.cli import model_load
 from streams.cli.model_answers import TagAnswers, TagLine
-from streams.typed import OntologyTyper
+from streams.products.typed import OntologyTyper
 from topology.ontology import default_ontology
 
 TITLE = "Peter England Men Blue Jeans"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from streams import worker
 from streams.play import CATALOG, EVENTS, format_of
 from streams.sample import make
 from streams.serve import tokens
 from streams.settings import ENV_PREFIX, STAGES, Settings
-from streams.worker import Supervisor, slots
+from streams.worker import supervisor as worker
+from streams.worker.supervisor import Supervisor, slots
 from tests.deploy.told import DEPLOY, api_paths, parse_command, settings_of
 
 VARIABLE = re.compile(r"\$\{(\w+):(-|\?)([^}]*)\}")

@@ -12,7 +12,7 @@ import yaml
 
 from streams.__main__ import app
 from streams.settings import ENV_NAMES, ENV_PREFIX, NOT_SETTINGS, RULES
-from streams.totals import TABLES
+from streams.totals.tables import TABLES
 from tests.deploy import pages
 from tests.deploy.told import DEPLOY, ROOT
 from tests.monitoring import declared

@@ -2,8 +2,8 @@
 
 from prometheus_client import generate_latest
 
-from streams import metrics
 from streams.metrics_reference import declared, reference
+from streams.monitoring import metrics
 from tests.deploy.told import DEPLOY
 
 

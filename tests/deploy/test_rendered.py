@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from streams import worker
 from streams.registry import SPECS
 from streams.settings import STAGES
 from streams.topics import Names, plan
-from streams.worker import Supervisor, slots
+from streams.worker import supervisor as worker
+from streams.worker.supervisor import Supervisor, slots
 from tests.deploy.told import DEPLOY, ROOT, api_paths, parse_command, settings_of
 from tests.monitoring import files
 from tests.monitoring.declared import TARGET

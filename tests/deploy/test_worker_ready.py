@@ -12,12 +12,12 @@ from types import ModuleType
 
 import pytest
 
-from streams import status
-from streams.lease import Lease
-from streams.runs import not_ready
+from streams.kafka.lease import Lease
+from streams.process import status
+from streams.process.status import Recovering, Status
 from streams.settings import Settings
-from streams.status import Recovering, Status
-from streams.worker import command_of
+from streams.worker.runs import not_ready
+from streams.worker.supervisor import command_of
 from tests.deploy.told import DEPLOY
 
 PROBE = DEPLOY / "worker_ready.py"

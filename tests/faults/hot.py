@@ -24,8 +24,8 @@ import msgspec
 from streams.events import Event, Product, Search, encode_event, encode_product
 from streams.ports import Message, Record
 from streams.registry import SPECS
-from streams.shoppers import Shoppers
-from streams.windows import WindowSettings
+from streams.shoppers.stage import Shoppers
+from streams.shoppers.windows import WindowSettings
 from tests.bench.generate import Shop, events, made_up_shop
 from tests.in_process import STAGES, InProcess, lexicon, settings
 from tests.one_partition import OnePartition

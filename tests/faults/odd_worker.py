@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from models_onnx.spans import Tagged, Text
 from models_onnx.tagging.tagger import Tagger
 from streams.registry import new_run
-from streams.worker_process import exit_now, main
+from streams.worker.process import exit_now, main
 
 SLOWNESS, JUMPS = "CARTOGRAPH_TEST_TAG_MS", "CARTOGRAPH_TEST_CLOCK_S"
 _DAY_S = 86_400.0

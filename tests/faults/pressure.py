@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams import lag
-from streams.status import Status, stage_folder
+from streams.process.status import Status, stage_folder
+from streams.worker import lag
 from tests.faults.scene import Fault, Scene, tally_of
 
 _RSS, _LAG = "process_resident_memory_bytes", "cartograph_lag_records"

@@ -24,12 +24,12 @@ from streams import demo
 from streams.broker import process
 from streams.cli.state import digested
 from streams.errors import CartographError
-from streams.owner import kept_of
 from streams.play import CATALOG, EVENTS, Played
 from streams.playing import Producing
+from streams.process.status import Status, stage_folder
 from streams.settings import STAGES, Settings
-from streams.status import Status, stage_folder
-from streams.worker import Command, Supervisor, command_of, slots
+from streams.totals.owner import kept_of
+from streams.worker.supervisor import Command, Supervisor, command_of, slots
 from tests.kafka.counts import ROUTE, Books, at_rest, keep_books
 from topology.errors import StoreError, TopologyError
 from topology.store.layout import OLDEST_LAYOUT

@@ -9,10 +9,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from streams.kafka.producer import Producer
 from streams.ports import Message
-from streams.producer import Producer
 from streams.registry import new_run
-from streams.worker_process import exit_now, main
+from streams.worker.process import exit_now, main
 
 WHERE = "CARTOGRAPH_TEST_STOP"
 

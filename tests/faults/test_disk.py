@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import status
-from streams.worker_process import SET_UP_WRONG
+from streams.process import status
+from streams.worker.process import SET_UP_WRONG
 from tests.faults.disk import NoDiskError, fill, free, small_disk
 from tests.kafka.helpers import (
     Worker,

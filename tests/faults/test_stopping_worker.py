@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from streams.producer import Producer
+from streams.kafka.producer import Producer
 from tests.faults.stopping_worker import stop_before
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from streams import topic_watch
 from streams.errors import TopicError
-from streams.graph_topics import check_topics
-from streams.lag import lags
+from streams.kafka import topic_watch
+from streams.kafka.graph_topics import check_topics
 from streams.settings import Settings
-from streams.worker_process import KAFKA_AWAY, SET_UP_WRONG
+from streams.worker.lag import lags
+from streams.worker.process import KAFKA_AWAY, SET_UP_WRONG
 from tests.faults.scene import Place, place
 from tests.faults.topics import delete_records, delete_topic, lose_end
 from tests.kafka.helpers import (

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.connection import options
-from streams.control import TOPIC, BackfillOrder, backfill_record
-from streams.producer import Producer
+from streams.control.claims import TOPIC, BackfillOrder, backfill_record
+from streams.kafka.connection import options
+from streams.kafka.producer import Producer
+from streams.process.status import stage_folder
 from streams.settings import STAGES
-from streams.status import stage_folder
 from tests.bench.report import REPOSITORY
 from tests.faults.scene import Scene, until
 from topology.store.layout import OLDEST_LAYOUT, layout_of

@@ -5,9 +5,11 @@ import tempfile
 from pathlib import Path
 
 from models_onnx.mapping import published
-from streams import dead_letters, erasures, generations, messages, wire
+from streams import dead_letters, erasures
 from streams.checkpoint import manifest
+from streams.control import generations
 from streams.ports import Record
+from streams.totals import messages, wire
 from tests.serve_graph import a_fact, told
 from topology.facts import encode_fact
 

@@ -4,18 +4,18 @@ import asyncio
 import functools
 from collections.abc import Callable
 
-from streams.control import Control
-from streams.graph import build_graph
-from streams.owner import Wiring
+from streams.control.claims import Control
+from streams.graph.stage import build_graph
+from streams.kafka.producer import Producer
 from streams.ports import Stage
-from streams.producer import Producer
-from streams.product_reading import ProductSettings
-from streams.products import build_products
+from streams.products.reading import ProductSettings
+from streams.products.stage import build_products
 from streams.queries import QuerySettings, build_queries
 from streams.registry import SPECS, window_settings
 from streams.settings import Settings
-from streams.shoppers import build_shoppers
+from streams.shoppers.stage import build_shoppers
 from streams.topics import Names
+from streams.totals.owner import Wiring
 from tests.one_partition import OnePartition, small_ontology
 from topology.scoring import ScoringSettings
 

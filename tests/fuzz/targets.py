@@ -16,17 +16,19 @@ from models_onnx import mapping as model_mapping
 from models_onnx import spans
 from models_onnx.bundle import MANIFEST_FILE, read_manifest
 from models_onnx.errors import ModelError
-from streams import dead_letters, erasures, messages, privacy, status, wire
+from streams import dead_letters, erasures, privacy
 from streams.broker.properties import read_ports
 from streams.checkpoint import manifest
+from streams.control.generations import Generations
 from streams.errors import BrokerError, CheckpointError, SettingsError, SourceError
 from streams.events import decode_event
-from streams.generations import Generations
+from streams.process import status
 from streams.serve import paging, running, tokens
 from streams.serve.problems import ProblemError
 from streams.settings import Settings, read_file
 from streams.sources import SOURCES, find, mapping
 from streams.sources.said import RawEvent, RawProduct, Rejected, Unused
+from streams.totals import messages, wire
 from tests.fuzz import seeds
 from tests.fuzz.served import ask_api, ask_line, read_replica
 from tests.fuzz.staged import read_control, read_stage

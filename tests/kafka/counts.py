@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams import demo, lag
+from streams import demo
 from streams.cli.state import Shown, shown
 from streams.errors import CartographError
 from streams.outcomes import OUTCOMES
+from streams.process.status import Status
 from streams.settings import Settings
-from streams.status import Status
-from streams.worker import Supervisor
+from streams.worker import lag
+from streams.worker.supervisor import Supervisor
 from topology.errors import StoreError
 
 ROUTE = "route"

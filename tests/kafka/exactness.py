@@ -26,7 +26,7 @@ from streams.play import CATALOG, EVENTS, Played
 from streams.playing import Producing
 from streams.sample.make import Sizes, make
 from streams.settings import Settings
-from streams.worker import Supervisor
+from streams.worker.supervisor import Supervisor
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from streams.__main__ import app
 from streams.cli.state import digested
-from streams.generations import Generation, settings_of
+from streams.control.generations import Generation, settings_of
 from streams.settings import Settings
 from tests.kafka.helpers import REPOSITORY
 

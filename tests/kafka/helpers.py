@@ -14,17 +14,18 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from streams import status, wire
-from streams.app import StageRun
 from streams.broker import admin
-from streams.inbox import Inbox
 from streams.outcomes import USED
-from streams.owner import Kept, Wiring
 from streams.ports import Answers, Questions, Record
+from streams.process import status
+from streams.process.status import stage_folder
 from streams.settings import Settings
 from streams.stages import Bundles, StageSpec
-from streams.status import stage_folder
 from streams.topics import Names, plan
+from streams.totals import wire
+from streams.totals.inbox import Inbox
+from streams.totals.owner import Kept, Wiring
+from streams.worker.app import StageRun
 from topology.errors import StoreError
 from topology.store.memory import MemoryStore
 from topology.store.rocksdb import RocksStore

@@ -29,12 +29,12 @@ from streams import demo, sources
 from streams.broker import process
 from streams.cli.state import digested, folders, opened
 from streams.errors import CartographError
-from streams.models import TASKS
+from streams.models.models import TASKS
 from streams.play import CATALOG, EVENTS, Played, TopicKind, format_of, open_play
 from streams.playing import Producing
+from streams.process.status import Status
 from streams.settings import Settings
 from streams.sources.said import RawProduct
-from streams.status import Status
 from tests.kafka import kept_facts
 from tests.kafka.counts import Books, at_rest, keep_books
 from topology.facts import Fact, decode_fact, product_node

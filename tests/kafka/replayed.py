@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from streams import demo, replay
+from streams import demo
 from streams.cli.state import digested
+from streams.control.generations import Base, settings_of
 from streams.errors import CartographError
-from streams.generations import Base, settings_of
 from streams.play import CATALOG, EVENTS, Played, TopicKind
 from streams.playing import Producing
-from streams.replay import Order
-from streams.replay_watch import Progress
+from streams.replay import build as replay
+from streams.replay.build import Order
+from streams.replay.watch import Progress
 from streams.settings import Settings
 from tests.kafka.counts import POLL_S, QUIET_POLLS, at_rest
 

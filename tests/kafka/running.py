@@ -8,13 +8,13 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from streams import wire
 from streams.broker import admin
 from streams.cli.state import folders, opened
-from streams.inbox import Inbox
 from streams.settings import STAGES, Settings
 from streams.topics import MAX_MESSAGE_BYTES, Names, Topic, TopicSpec, plan
-from streams.worker import Supervisor, slots
+from streams.totals import wire
+from streams.totals.inbox import Inbox
+from streams.worker.supervisor import Supervisor, slots
 from tests.kafka.counts import Books, at_rest, keep_books
 from tests.kafka.helpers import read_all, wait_until
 from topology.check import check

@@ -2,7 +2,7 @@
 
 import sys
 
-from streams.worker_process import exit_now, main
+from streams.worker.process import exit_now, main
 from tests.kafka.helpers import new_run
 
 if __name__ == "__main__":

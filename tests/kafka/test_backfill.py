@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from models_onnx import bundle, publish
-from streams import status
 from streams.__main__ import app
 from streams.cli.state import digested
+from streams.process import status
+from streams.process.status import ModelStatus
 from streams.settings import Settings
-from streams.status import ModelStatus
 from tests.kafka.helpers import wait_until
 from tests.kafka.running import Stages, create_all_topics, facts_of, shop_settings, write
 

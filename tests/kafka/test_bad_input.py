@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from streams import wire
 from streams.dead_letters import DeadLetter, decode_dead_letter
-from streams.messages import BOUGHT, CLICKED, WITH
 from streams.play import EVENTS, Played
 from streams.playing import Producing
 from streams.settings import Settings
-from streams.windows import query_hash
+from streams.shoppers.windows import query_hash
+from streams.totals import wire
+from streams.totals.messages import BOUGHT, CLICKED, WITH
 from tests.kafka.counts import Books
 from tests.kafka.helpers import read_all
 from tests.kafka.running import (

@@ -16,12 +16,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from models_onnx.bundle import MODEL_FILE, shipped
-from streams import wire
 from streams.broker import admin
-from streams.messages import BOUGHT
+from streams.process.status import stage_folder
 from streams.settings import Settings
-from streams.status import stage_folder
-from streams.worker_process import SET_UP_WRONG
+from streams.totals import wire
+from streams.totals.messages import BOUGHT
+from streams.worker.process import SET_UP_WRONG
 from tests.kafka.counts import Books
 from tests.kafka.helpers import kept, read_all, wait_until
 from tests.kafka.running import Stages, create_all_topics, facts_of, heard, shop_settings, write

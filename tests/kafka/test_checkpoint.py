@@ -13,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streams.checkpoint.manifest import File, Manifest, new_id
 from streams.checkpoint.place import Place
-from streams.control import CheckpointOrder, checkpoint_record
-from streams.producer import Producer
+from streams.control.claims import CheckpointOrder, checkpoint_record
+from streams.kafka.producer import Producer
 from streams.settings import Settings
 from streams.topics import Names
 from tests.kafka.helpers import (

@@ -13,16 +13,16 @@ import typer
 from typer.testing import CliRunner
 
 from streams import demo
-from streams.checkpoint.travel import open_graph_partitions
 from streams.cli import checkpoint as checkpoint_cli
 from streams.cli import generations as generations_cli
 from streams.cli import query as query_cli
 from streams.cli.state import digested
-from streams.inbox import Inbox
 from streams.play import CATALOG, EVENTS, Played
 from streams.playing import Producing
 from streams.sample.make import Sizes, make
+from streams.serve.past import open_graph_partitions
 from streams.settings import Settings
+from streams.totals.inbox import Inbox
 from tests.kafka.exactness import Plan, sample_records, settings_of
 from tests.kafka.helpers import wait_until
 from tests.kafka.running import Stages

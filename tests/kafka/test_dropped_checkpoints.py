@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams import generation_log, status
 from streams.checkpoint.copying import Hashes, save
 from streams.checkpoint.place import Place
 from streams.checkpoint.wiring import new_keeper, place_of_generation
-from streams.control import CheckpointOrder, checkpoint_record
-from streams.generations import Generation, generation_record
+from streams.control import generation_log
+from streams.control.claims import CheckpointOrder, checkpoint_record
+from streams.control.generations import Generation, generation_record
+from streams.process import status
 from streams.settings import Settings
 from tests.contracts.test_checkpoint_place import fresh, manifest
 from tests.kafka.generations import call, told

@@ -19,11 +19,11 @@ from streams.__main__ import app
 from streams.cli.state import digested, folders, opened, shown
 from streams.play import Played
 from streams.privacy import pseudonym
+from streams.process.status import stage_folder
 from streams.sample.make import Sizes, make
 from streams.settings import Settings
-from streams.shopper_erasures import TABLE as ERASED
-from streams.shoppers import TABLES
-from streams.status import stage_folder
+from streams.shoppers.erasures import TABLE as ERASED
+from streams.shoppers.stage import TABLES
 from streams.topics import partition_of
 from streams.weeks import week_of
 from tests.kafka.exactness import Plan, sample_records, settings_of

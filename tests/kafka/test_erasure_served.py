@@ -22,7 +22,7 @@ from streams.cli.state import digested
 from streams.privacy import pseudonym
 from streams.serve import running
 from streams.settings import Settings
-from streams.shopper_erasures import TABLE as ERASED
+from streams.shoppers.erasures import TABLE as ERASED
 from tests.kafka.counts import at_rest
 from tests.kafka.generations import begin, beside, call, environment, told
 from tests.kafka.helpers import wait_until

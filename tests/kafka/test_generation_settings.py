@@ -7,22 +7,27 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streams import generation_log, tidying
 from streams.broker import admin, removal
 from streams.cli import state as state_cli
-from streams.control import BackfillOrder, CheckpointOrder, backfill_record, checkpoint_record
+from streams.control import generation_log, tidying
+from streams.control.claims import (
+    BackfillOrder,
+    CheckpointOrder,
+    backfill_record,
+    checkpoint_record,
+)
+from streams.control.generations import LIVE, Generation, Serving, generation_record, serving_record
 from streams.dead_letters import dead_letter
 from streams.errors import StateError
 from streams.events import Purchase, Search, encode_event
-from streams.generations import LIVE, Generation, Serving, generation_record, serving_record
-from streams.owner import Owner
+from streams.kafka.producer import Producer
 from streams.ports import Record
-from streams.producer import Producer
+from streams.process.status import stage_folder
 from streams.registry import SPECS, window_settings
 from streams.settings import Settings
-from streams.shoppers import build_shoppers
-from streams.status import stage_folder
+from streams.shoppers.stage import build_shoppers
 from streams.topics import REMAIN, TOPICS, plan
+from streams.totals.owner import Owner
 from tests.kafka.generations import beside, call, told
 from tests.kafka.helpers import create_topics, read_all, test_settings
 from tests.strategies_events import DESTINATIONS, MONDAY_MS

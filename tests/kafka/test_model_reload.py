@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from models_onnx import bundle, publish
-from streams import status
 from streams.__main__ import app
 from streams.cli.state import folders, opened
+from streams.process import status
 from streams.settings import Settings
 from tests.kafka.helpers import wait_until
 from tests.kafka.running import Stages, create_all_topics, shop_settings, write

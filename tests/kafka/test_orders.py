@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from streams import generation_log, replay
 from streams.broker import admin
+from streams.control import generation_log
+from streams.control.generations import Generation, Generations, Offsets, order_record
 from streams.errors import StateError, TopicError
-from streams.generations import Generation, Generations, Offsets, order_record
-from streams.replay import Order
+from streams.replay import build as replay
+from streams.replay.build import Order
 from streams.settings import Settings
 from tests.kafka.helpers import create_topics, test_settings
 

@@ -20,12 +20,12 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streams import status
 from streams.broker import admin
 from streams.cli.state import Shown, digested, shown
+from streams.process import status
+from streams.process.status import stage_folder
 from streams.serve import running
 from streams.settings import Settings
-from streams.status import stage_folder
 from streams.topics import SHARED, TOPICS
 from tests.kafka.counts import at_rest
 from tests.kafka.generations import begin, beside, call, digest_of, folder_of, told

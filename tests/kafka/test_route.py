@@ -12,9 +12,9 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from streams import status
 from streams.dead_letters import decode_dead_letter
 from streams.events import decode_event
+from streams.process import status
 from streams.settings import Settings
 from tests.kafka.helpers import Worker, create_topics, read_all, test_settings, wait_until
 

@@ -14,11 +14,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from streams import connection, lag
 from streams.broker import admin, handshake, launch, process
 from streams.broker.secured import Secured
 from streams.cli.run import _sample
 from streams.errors import BrokerError, CartographError, SettingsError, TopicError
+from streams.kafka import connection
 from streams.play import CATALOG, EVENTS, Played
 from streams.playing import Producing
 from streams.registry import SPECS
@@ -27,6 +27,7 @@ from streams.sample.make import Sizes, make
 from streams.serve.ask import Local, asking
 from streams.settings import STAGES, Settings
 from streams.topics import Names, plan
+from streams.worker import lag
 from tests.authority import Authority
 from tests.kafka.generations import beside, call, told
 from tests.kafka.helpers import REPOSITORY

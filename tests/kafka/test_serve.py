@@ -28,7 +28,7 @@ from streams.serve.ask import Local, Remote, asking
 from streams.serve.follow import Follower, replica_folder, topic_ends
 from streams.settings import Settings
 from streams.topics import DAY_MS, Names, partition_of, plan
-from streams.wire import FACTS, Marker, Sent, encode_marker, encode_total
+from streams.totals.wire import FACTS, Marker, Sent, encode_marker, encode_total
 from tests.serve_graph import a_fact
 from topology.errors import StoreLockedError
 from topology.facts import Fact, encode_fact
@@ -319,7 +319,7 @@ def test_what_is_set_up_wrongly_is_told_before_anything_is_served(found, publish
 
 
 def test_a_broker_that_is_not_there_is_told(found, monkeypatch):
-    monkeypatch.setattr("streams.connection.REACH_S", 0.3)
+    monkeypatch.setattr("streams.kafka.connection.REACH_S", 0.3)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = found.with_(kafka=f"127.0.0.1:{free.getsockname()[1]}")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from streams import generation_log, tidying
 from streams.broker import admin, removal
-from streams.generations import Generation, Generations, generation_record
-from streams.replay import own_topics
+from streams.control import generation_log, tidying
+from streams.control.generations import Generation, Generations, generation_record
+from streams.replay.build import own_topics
 from streams.settings import Settings
 from streams.topics import REMAIN
-from streams.totals import CODES
-from streams.wire import Sent, encode_total
+from streams.totals.tables import CODES
+from streams.totals.wire import Sent, encode_total
 from tests.kafka.generations import beside, call, told
 from tests.kafka.helpers import read_all
 from tests.kafka.running import create_all_topics, shop_settings, write

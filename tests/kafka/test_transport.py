@@ -6,10 +6,10 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from streams import wire
 from streams.broker import admin
 from streams.ports import Record
 from streams.topics import Names, plan
+from streams.totals import wire
 from tests.kafka.helpers import (
     POISON,
     WEEK,

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams import status
 from streams.broker import admin
-from streams.control import claim_key
+from streams.control.claims import claim_key
+from streams.process import status
 from streams.settings import Settings
-from streams.worker import Slot, Supervisor
+from streams.worker.supervisor import Slot, Supervisor
 from tests.kafka.helpers import (
     Worker,
     create_topics,
@@ -105,7 +105,9 @@ def test_a_worker_that_is_killed_again_and_again_is_never_paused(
     code, supervisor = supervise(settings, "counting", then=then)
     assert code == 0
     assert supervisor.restarts == {Slot("counting", 0): 3}
-    said = [each.getMessage() for each in caplog.records if each.name == "streams.worker"]
+    said = [
+        each.getMessage() for each in caplog.records if each.name == "streams.worker.supervisor"
+    ]
     assert said == ["counting-0 ended with -9; starting it again in 0.0 s"] * 3
 
 
@@ -115,7 +117,7 @@ def test_workers_end_when_their_supervisor_is_killed(kafka: str, topic_prefix: s
     script = (
         "import asyncio, sys\n"
         "from streams.settings import Settings\n"
-        "from streams.worker import Slot, Supervisor\n"
+        "from streams.worker.supervisor import Slot, Supervisor\n"
         "from tests.kafka.test_worker import small\n"
         "settings = Settings.from_json(sys.stdin.buffer.read())\n"
         "wanted = [Slot('counting', 0)]\n"

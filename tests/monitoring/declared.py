@@ -65,7 +65,7 @@ def _declared() -> Iterator[tuple[str, str, Iterable[str]]]:
     things = {
         id(thing): thing
         for name, module in list(sys.modules.items())
-        if name.startswith("streams") and "metrics" in name
+        if name.startswith("streams") and ("metrics" in name or ".monitoring." in name)
         for thing in vars(module).values()
     }
     for thing in things.values():

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import yaml
 
-from streams import machine
+from streams.process import machine
 from tests.monitoring import files
 from tests.monitoring.tools import tool
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from streams import status
 from streams.play import CATALOG, EVENTS, open_play
 from streams.playing import Producing
+from streams.process import status
 from streams.sample import make as sample
 from streams.serve import running
 from streams.settings import Settings

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.dead_letter_book import Book, Where
 from streams.dead_letters import DeadLetter, dead_letter, decode_dead_letter, hash_of, mark
 from streams.ports import Record
+from streams.retry.book import Book, Where
 
 STATES = ["failed", "gone", "changed", "late", "sent", "unused", "dropped"]
 LETTERS = st.builds(

@@ -8,9 +8,17 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.graph import GraphStage, build_graph
-from streams.graph_facts import Verdict, encode_verdict
-from streams.messages import Claimed, Why, With, decode_claimed, decode_why, decode_with, encode
+from streams.graph.facts import Verdict, encode_verdict
+from streams.graph.stage import GraphStage, build_graph
+from streams.totals.messages import (
+    Claimed,
+    Why,
+    With,
+    decode_claimed,
+    decode_why,
+    decode_with,
+    encode,
+)
 from tests.one_partition import OnePartition, Tell, left, small_ontology
 from topology.check import check
 from topology.claims import Told, weigh

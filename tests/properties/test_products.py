@@ -10,13 +10,21 @@ from hypothesis import strategies as st
 
 from models_onnx.spans import Claim, Text
 from streams.events import Product, decode_product, encode_product
-from streams.messages import Asked, Together, Why, With, decode_asked, decode_together, encode
 from streams.ports import Questions
-from streams.product_pairs import sales_step
-from streams.product_reading import Read, read
-from streams.product_rows import NOTHING
-from streams.products import ProductSettings, build_products
-from streams.wire import join
+from streams.products.pairs import sales_step
+from streams.products.reading import Read, read
+from streams.products.rows import NOTHING
+from streams.products.stage import ProductSettings, build_products
+from streams.totals.messages import (
+    Asked,
+    Together,
+    Why,
+    With,
+    decode_asked,
+    decode_together,
+    encode,
+)
+from streams.totals.wire import join
 from tests.one_partition import OnePartition, Tell, Totals, left, small_ontology
 
 ONTOLOGY = small_ontology()

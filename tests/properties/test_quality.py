@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from streams.counted import TABLE, Counted, rows
-from streams.graph import GraphStage, build_graph
-from streams.graph_facts import Verdict
-from streams.graph_quality import HOUR_MS, FactQuality
-from streams.product_quality import ProductQuality
-from streams.product_rows import Reading, decode_row
-from streams.products import Products
-from streams.shopper_rows import LEDGER, SHOPPERS
+from streams.graph.facts import Verdict
+from streams.graph.quality import HOUR_MS, FactQuality
+from streams.graph.stage import GraphStage, build_graph
+from streams.products.quality import ProductQuality
+from streams.products.rows import Reading, decode_row
+from streams.products.stage import Products
+from streams.shoppers.rows import LEDGER, SHOPPERS
+from streams.state.counted import TABLE, Counted, rows
 from tests.one_partition import OnePartition, small_ontology
 from tests.properties import test_graph as of_graph
 from tests.properties import test_products as of_products

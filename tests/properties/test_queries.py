@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_onnx.spans import Text
-from streams.messages import encode
 from streams.queries import QuerySettings, asked_of, build_queries
-from streams.wire import join
+from streams.totals.messages import encode
+from streams.totals.wire import join
 from tests.one_partition import OnePartition, Tell, Totals, left, small_ontology
 
 K = 3

@@ -12,7 +12,7 @@ from streams.dead_letters import decode_dead_letter
 from streams.events import decode_event, decode_product
 from streams.outcomes import OUTCOMES
 from streams.ports import Record
-from streams.route import UNUSED, Route, Routed, RouteSettings
+from streams.route.stage import UNUSED, Route, Routed, RouteSettings
 from streams.sources import SOURCES
 from streams.sources.said import REASONS, WHYS
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from streams import shopper_store
 from streams.checks.shoppers import check_shoppers
 from streams.events import Click, Purchase
-from streams.shopper_deferred import TABLE as UNTOLD
-from streams.shopper_store import PIECES
-from streams.windows import WindowSettings
+from streams.shoppers import store as shopper_store
+from streams.shoppers.deferred import TABLE as UNTOLD
+from streams.shoppers.store import PIECES
+from streams.shoppers.windows import WindowSettings
 from tests.strategies_events import LOOSE, MONDAY_MS, TIGHT, Partition, random_events
 from topology.check import Problem
 from topology.store.memory import MemoryStore

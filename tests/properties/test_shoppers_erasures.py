@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streams.erasures import Erasure
 from streams.events import Event
 from streams.outcomes import OUTCOMES
-from streams.windows import (
+from streams.shoppers.windows import (
     DAY_MS,
     MINUTE_MS,
     WindowSettings,

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from streams import shopper_ledger, shopper_store, shoppers
 from streams.erasures import Erasure
 from streams.events import Click, Event, Purchase, Return, Search
-from streams.shopper_deferred import PER_EVENT
-from streams.shopper_deferred import TABLE as UNTOLD
-from streams.shopper_rows import LEDGER
-from streams.shopper_sessions import Sessions
-from streams.shopper_store import PIECES
-from streams.shoppers import Shoppers
+from streams.shoppers import ledger as shopper_ledger
+from streams.shoppers import stage as shoppers
+from streams.shoppers import store as shopper_store
+from streams.shoppers.deferred import PER_EVENT
+from streams.shoppers.deferred import TABLE as UNTOLD
+from streams.shoppers.rows import LEDGER
+from streams.shoppers.sessions import Sessions
+from streams.shoppers.stage import Shoppers
+from streams.shoppers.store import PIECES
+from streams.shoppers.windows import DAY_MS, MINUTE_MS, WindowSettings, standing
 from streams.weeks import week_end_ms, week_of
-from streams.windows import DAY_MS, MINUTE_MS, WindowSettings, standing
 from tests.properties.test_shoppers_erasures import WINDOWS as WITH_ERASURES
 from tests.properties.test_shoppers_erasures import check as check_erasures
 from tests.properties.test_shoppers_sets import check

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events import Event
-from streams.shopper_keys import Basket, Bought, asked_key, standing_of, topic_of
-from streams.shopper_rows import (
+from streams.shoppers.keys import Basket, Bought, asked_key, standing_of, topic_of
+from streams.shoppers.rows import (
     Row,
     Week,
     day_key,
@@ -22,9 +22,9 @@ from streams.shopper_rows import (
     unpack_steps,
     unpack_week,
 )
-from streams.shopper_sessions import Sessions, Step, step_of
+from streams.shoppers.sessions import Sessions, Step, step_of
+from streams.shoppers.windows import PURCHASE, RETURN, in_order, query_hash, standing, uncapped
 from streams.weeks import week_end_ms, week_of
-from streams.windows import PURCHASE, RETURN, in_order, query_hash, standing, uncapped
 from tests.strategies_events import MONDAY_MS, TIGHT, event_sets
 
 one_shopper = event_sets(20, most=40, shoppers=1)

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from streams.events import Event
 from streams.outcomes import OUTCOMES
-from streams.windows import WindowSettings, basket_of, in_order, sessions_of, standing, uncapped
+from streams.shoppers.windows import (
+    WindowSettings,
+    basket_of,
+    in_order,
+    sessions_of,
+    standing,
+    uncapped,
+)
 from tests.strategies_events import LOOSE, TIGHT, Partition, event_sets, moved, random_events
 
 

@@ -15,7 +15,6 @@ from random import Random
 
 from models_onnx.fakes import FakeCleaner, FakeMatcher, FakeTagger
 from models_onnx.spans import Text
-from streams.derived import TABLE as DERIVED
 from streams.erasures import Erasure
 from streams.events import (
     Click,
@@ -27,15 +26,16 @@ from streams.events import (
     encode_event,
     encode_product,
 )
-from streams.graph import build_graph
-from streams.graph_same import TABLE as BLOCKS
-from streams.messages import ASKED, USED_BY, encode
-from streams.products import ProductSettings, build_products
+from streams.graph.same import TABLE as BLOCKS
+from streams.graph.stage import build_graph
+from streams.products.stage import ProductSettings, build_products
 from streams.queries import QuerySettings, asked_of, build_queries
-from streams.shoppers import build_shoppers
+from streams.shoppers.stage import build_shoppers
+from streams.shoppers.windows import MINUTE_MS, WindowSettings, query_hash, remembered, standing
+from streams.state.derived import TABLE as DERIVED
 from streams.topics import partition_of
-from streams.windows import MINUTE_MS, WindowSettings, query_hash, remembered, standing
-from streams.wire import Sent, encode_total, join
+from streams.totals.messages import ASKED, USED_BY, encode
+from streams.totals.wire import Sent, encode_total, join
 from tests.brute_blocks import judged_pairs
 from tests.simulation.world import Models, Part, World
 from topology.facts import SAME_AS, decode_fact

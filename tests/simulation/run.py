@@ -8,9 +8,9 @@ from dataclasses import replace
 from random import Random
 
 from streams.checks.partition import check_partition
-from streams.derived import TABLE as DERIVED
 from streams.registry import SPECS
-from streams.windows import WindowSettings
+from streams.shoppers.windows import WindowSettings
+from streams.state.derived import TABLE as DERIVED
 from tests.simulation.cases import (
     NEXT,
     PARTITIONS,

@@ -10,15 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from streams.events import decode_event
-from streams.graph_senses import Meanings
-from streams.inbox import Inbox
-from streams.outbox import Outbox
-from streams.owner import Owner
-from streams.product_values import Values
-from streams.products import Products
-from streams.shopper_erasures import Erased
-from streams.shoppers import Shoppers
-from streams.tidy import Tidy
+from streams.graph.senses import Meanings
+from streams.products.stage import Products
+from streams.products.values import Values
+from streams.shoppers.erasures import Erased
+from streams.shoppers.stage import Shoppers
+from streams.totals.inbox import Inbox
+from streams.totals.outbox import Outbox
+from streams.totals.owner import Owner
+from streams.totals.tidy import Tidy
 from tests.simulation.cases import Case, expected, make_case
 from tests.simulation.run import wrong
 from tests.simulation.world import Process, World

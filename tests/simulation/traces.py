@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from streams.erasures import Erasure
 from streams.events import Event, Search
-from streams.shopper_rows import LEDGER, SHOPPERS
-from streams.tidy import Tidy
-from streams.totals import CODES
+from streams.shoppers.rows import LEDGER, SHOPPERS
+from streams.totals.tables import CODES
+from streams.totals.tidy import Tidy
 from tests.simulation.cases import QUERIES, TITLES
 from tests.simulation.world import World, WrongError
 

@@ -1,6 +1,6 @@
 """Real stages over logs that behave as Kafka's, through faults: the protocol's testing ground.
 
-Every process runs the real `streams.owner.Owner` with the real stage over a `MemoryStore`. A
+Every process runs the real `streams.totals.owner.Owner` with the real stage over a `MemoryStore`. A
 process sends in order to one partition; what it sent may be repeated, lost, or land long after it
 died. Faults: crash and restart; a machine that booted since; an older checkpoint (or an empty
 store) restored; a zombie that goes on with its own store, claims again, gets its partition back; a
@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from streams.erasures import Erasure
-from streams.owner import Owner, Start, Wiring, without_incarnation
 from streams.ports import Answers, Message, Record, Rereads, Stage
 from streams.topics import partition_of
+from streams.totals.owner import Owner, Start, Wiring, without_incarnation
 from topology.store.memory import MemoryStore
 
 ALL = 10**9

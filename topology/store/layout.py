@@ -2,7 +2,7 @@
 
 The number says what rows there are and what they mean, for all stages; RocksDB's own format is
 RocksDB's business. A store of an older layout is brought up to date before anything else reads it
-(`streams/migration.py`); meanwhile the file says `1>2`, which no program takes for its own layout.
+(`streams/layout/migration.py`); meanwhile the file says `1>2`, which no program takes for its own.
 """
 
 import os

@@ -2,10 +2,10 @@
 
 Every peer gets the same decoder (msgspec: the fastest there is for Python) and the same function
 of (session, event) -> pairs; what differs is the framework that keeps the session and moves the
-events. This is the short form of `streams.windows`: searches within 30 minutes or 10 clicks, at
-most the last three different ones; co-purchases of the session; each pair once a session. Left
-out, in the peers' favour: duplicates, late and out-of-order events, caps, returns, the ledger, and
-the expiry of sessions.
+events. This is the short form of `streams.shoppers.windows`: searches within 30 minutes or 10
+clicks, at most the last three different ones; co-purchases of the session; each pair once a
+session. Left out, in the peers' favour: duplicates, late and out-of-order events, caps, returns,
+the ledger, and the expiry of sessions.
 
 The bench's shoppers have one session each, so that "once a session" is "once a shopper", and what
 the peers count is what SHOPPERS tells. No import of Cartograph: this runs beside the peers' own

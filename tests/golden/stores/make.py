@@ -2,7 +2,8 @@
 
 The sample shop through the stages of the repository as it was at COMMIT, on RocksDB, with rules for
 models; the input goes into the archive too. `layout-1.tar.xz` is of 6d2e46c, the last commit before
-`same_as` asked what values may stand for and titles were searched for product types.
+`same_as` asked what values may stand for and titles were searched for product types. For a COMMIT
+before 804901e, when `streams` had no folders, run this file as of 804901e.
 """
 
 import shutil

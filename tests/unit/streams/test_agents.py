@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.agents import member_id
 from streams.errors import SettingsError
 from streams.settings import RULES, STAGES, Settings
+from streams.worker.agents import member_id
 
 LONGEST_IN_KAFKA = 249
 

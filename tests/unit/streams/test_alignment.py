@@ -2,8 +2,8 @@
 
 import asyncio
 
-from streams.alignment import Alignment, Source
-from streams.lease import HeldTime, Lease
+from streams.kafka.alignment import Alignment, Source
+from streams.kafka.lease import HeldTime, Lease
 
 
 def alignment(slack_ms: int, now: list[float] | None = None, now_ms: int = 1 << 40) -> Alignment:

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from models_onnx.spans import Tagged, Text
-from streams import backfill
-from streams.answers import Answered
-from streams.backfill import Backfill
-from streams.control import BackfillOrder, backfill_record
-from streams.owner import Owner, Start
-from streams.partition import Pace, Partition
+from streams.control.claims import BackfillOrder, backfill_record
+from streams.kafka.partition import Pace, Partition
+from streams.models.answers import Answered
 from streams.ports import Answers, Questions
+from streams.totals.owner import Owner, Start
+from streams.worker import backfill
+from streams.worker.backfill import Backfill
 from topology.store.memory import MemoryStore
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from streams.cli import backfill
 from streams.cli.backfill import WorkerBackfill
-from streams.control import BackfillOrder
+from streams.control.claims import BackfillOrder
 from streams.errors import StateError
 from streams.settings import Settings
 

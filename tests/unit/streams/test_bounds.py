@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import metrics
-from streams.bounds import Stretch
 from streams.errors import TopicError
-from streams.fetch import Span
-from streams.holding_checks import begin_within_log
-from streams.owner import Owner
+from streams.kafka.fetch import Span
+from streams.monitoring import metrics
 from streams.ports import Record
+from streams.totals.owner import Owner
+from streams.worker.bounds import Stretch
+from streams.worker.holding_checks import begin_within_log
 from tests.unit.streams.test_owner import Counting
 from topology.store.memory import MemoryStore
 

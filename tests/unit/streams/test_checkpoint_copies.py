@@ -15,7 +15,7 @@ from streams.checkpoint.copying import Hashes
 from streams.checkpoint.manifest import new_id
 from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import LetGo
-from streams.control import CheckpointOrder
+from streams.control.claims import CheckpointOrder
 from streams.errors import BrokerError, CheckpointError
 from tests.unit.streams.test_checkpoints import NOON, keeper, partition, place_in, turns
 

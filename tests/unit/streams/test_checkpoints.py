@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import totals
 from streams.checkpoint import keeper as keepers
 from streams.checkpoint.keeper import Keeper
 from streams.checkpoint.manifest import new_id
 from streams.checkpoint.place import Place
-from streams.checkpoint.travel import Joined
 from streams.checkpoint.wiring import new_keeper
-from streams.control import CheckpointOrder, Control
+from streams.control.claims import CheckpointOrder, Control
+from streams.control.generations import Generations
 from streams.errors import CheckpointError
-from streams.fetch import Span
-from streams.generations import Generations
-from streams.inbox import Inbox
-from streams.owner import Kept, Owner, Start, kept_of, without_incarnation
-from streams.partition import Pace, Partition
+from streams.kafka.fetch import Span
+from streams.kafka.partition import Pace, Partition
+from streams.serve.past import Joined
 from streams.settings import Settings
-from streams.wire import Marker, Sent, decode
+from streams.totals import tables as totals
+from streams.totals.inbox import Inbox
+from streams.totals.owner import Kept, Owner, Start, kept_of, without_incarnation
+from streams.totals.wire import Marker, Sent, decode
 from tests.unit.streams.test_owner import Counting, told
 from topology.graph import Graph
 from topology.store.memory import MemoryStore

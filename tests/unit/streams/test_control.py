@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from streams.control import BackfillOrder, Control, claim_key
+from streams.control.claims import BackfillOrder, Control, claim_key
 from streams.topics import Names
 
 
@@ -24,7 +24,7 @@ class Consumer:
 
 
 def control(monkeypatch: pytest.MonkeyPatch, *records: tuple[bytes, bytes]) -> Control:
-    monkeypatch.setattr("streams.control.AIOKafkaConsumer", lambda **_: Consumer(records))
+    monkeypatch.setattr("streams.control.claims.AIOKafkaConsumer", lambda **_: Consumer(records))
 
     def foreign(stage: str, partition: int, offset: int, worker: str) -> None:
         raise LookupError(f"{stage}/{partition}")

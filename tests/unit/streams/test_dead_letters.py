@@ -3,7 +3,6 @@
 import pytest
 
 from streams.cli.dead_letter_choice import chosen, moment, must_choose
-from streams.dead_letter_book import Book, Standing, Where, count_up, history
 from streams.dead_letters import (
     STATES,
     DeadLetter,
@@ -16,6 +15,7 @@ from streams.dead_letters import (
 )
 from streams.errors import SettingsError
 from streams.ports import Record
+from streams.retry.book import Book, Standing, Where, count_up, history
 
 TOPIC = "shop.events"
 

@@ -10,14 +10,15 @@ import pytest
 
 from models_onnx.errors import CodecError
 from models_onnx.spans import decode_judged
-from streams import status, wire
-from streams.control import Control
+from streams.control.claims import Control
 from streams.errors import SettingsError, SourceError
-from streams.producer import Producer
+from streams.kafka.producer import Producer
+from streams.process import status
 from streams.serve import running
 from streams.settings import Settings, read_file
 from streams.sources import mapping
 from streams.topics import Names
+from streams.totals import wire
 from tests.fuzz import seeds
 from tests.fuzz.staged import read_control, read_stage
 from topology import canonical, units

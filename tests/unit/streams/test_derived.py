@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.derived import Derived
+from streams.state.derived import Derived
 from topology.store.memory import MemoryStore
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import TopicPartition
 
-from streams.erasure_feed import ErasureFeed
 from streams.erasures import Erasure, erasure_record, new_erasure
+from streams.kafka.erasure_feed import ErasureFeed
 from streams.topics import Names
 
 
@@ -28,7 +28,7 @@ def test_what_breaks_while_an_erasure_is_handed_over_ends_the_worker(
     monkeypatch: pytest.MonkeyPatch,
 ):
     record = erasure_record(new_erasure("A" * 22, 1_700_000_000_000))
-    monkeypatch.setattr("streams.erasure_feed.AIOKafkaConsumer", lambda **_: Consumer(record))
+    monkeypatch.setattr("streams.kafka.erasure_feed.AIOKafkaConsumer", lambda **_: Consumer(record))
 
     def hand_over(partition: int, erasures: Sequence[Erasure]) -> None:
         raise LookupError("a stage that breaks")

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from streams.answers import no_models
-from streams.erasure_requests import by_token, unanswered
 from streams.erasures import (
     Done,
     Erasure,
@@ -17,16 +15,18 @@ from streams.erasures import (
     read_record,
 )
 from streams.events import Click, Event, Purchase, Return, Search, encode_event
-from streams.fetch import Span
-from streams.owner import Owner, Start
-from streams.partition import Pace
-from streams.partition import Partition as Runner
+from streams.kafka.erasure_requests import by_token, unanswered
+from streams.kafka.fetch import Span
+from streams.kafka.partition import Pace
+from streams.kafka.partition import Partition as Runner
+from streams.models.answers import no_models
 from streams.ports import Record
-from streams.shopper_erasures import TABLE as ERASED
-from streams.shopper_rows import LEDGER, OPEN_DAYS, SHOPPERS
-from streams.shoppers import Shoppers, build_shoppers
+from streams.shoppers.erasures import TABLE as ERASED
+from streams.shoppers.rows import LEDGER, OPEN_DAYS, SHOPPERS
+from streams.shoppers.stage import Shoppers, build_shoppers
+from streams.shoppers.windows import DAY_MS, HOUR_MS, MINUTE_MS, WindowSettings
+from streams.totals.owner import Owner, Start
 from streams.weeks import week_end_ms, week_key, week_of
-from streams.windows import DAY_MS, HOUR_MS, MINUTE_MS, WindowSettings
 from tests.strategies_events import DESTINATIONS, Partition
 from tests.unit.streams.test_partition_models import Calm, nothing
 from topology.store.memory import MemoryStore

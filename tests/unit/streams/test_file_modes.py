@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams import private
+from streams.process import private
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import generation_note
-from streams.fleet import Fleet, _Unit, folders_of
-from streams.generations import (
+from streams.control import generation_note
+from streams.control.generations import (
     LIVE,
     Generation,
     Generations,
@@ -18,8 +17,9 @@ from streams.generations import (
     settings_of,
 )
 from streams.settings import Settings
-from streams.worker import Slot, Supervisor
-from streams.worker_process import BROKE
+from streams.worker.fleet import Fleet, _Unit, folders_of
+from streams.worker.process import BROKE
+from streams.worker.supervisor import Slot, Supervisor
 
 
 def known(*records: tuple[bytes, bytes]) -> Generations:

@@ -11,12 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from streams import generation_note
 from streams.__main__ import app
 from streams.cli import which
-from streams.errors import StateError
-from streams.events import Purchase, Search, encode_event
-from streams.generations import (
+from streams.control import generation_note
+from streams.control.generations import (
     LIVE,
     Generation,
     Generations,
@@ -25,12 +23,14 @@ from streams.generations import (
     serving_record,
     settings_of,
 )
-from streams.owner import Owner
+from streams.errors import StateError
+from streams.events import Purchase, Search, encode_event
 from streams.ports import Record
+from streams.process.status import stage_folder
 from streams.registry import SPECS, window_settings
 from streams.settings import Settings
-from streams.shoppers import build_shoppers
-from streams.status import stage_folder
+from streams.shoppers.stage import build_shoppers
+from streams.totals.owner import Owner
 from tests.strategies_events import DESTINATIONS, MONDAY_MS
 from topology.store.rocksdb import RocksStore
 

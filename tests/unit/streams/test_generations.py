@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.errors import SettingsError, StateError
-from streams.generations import (
+from streams.control.generations import (
     LIVE,
     Generation,
     Generations,
@@ -22,11 +21,12 @@ from streams.generations import (
     serving_record,
     settings_of,
 )
+from streams.errors import SettingsError, StateError
+from streams.process.status import run_folder, stage_folder
+from streams.replay.stretch import read_place, read_places
 from streams.rights import rights
 from streams.settings import RULES, Settings
 from streams.settings_rules import NotAllowed
-from streams.status import run_folder, stage_folder
-from streams.stretch import read_place, read_places
 from streams.topics import SHARED, TOPICS, TOTALS, Names
 
 G2 = Generation(name="g2", changes={"k_shoppers": 5})

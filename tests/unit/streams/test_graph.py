@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from streams.graph import row_of
-from streams.messages import Why, With, encode
+from streams.graph.stage import row_of
+from streams.totals.messages import Why, With, encode
 from tests.one_partition import small_ontology
 from tests.unit.streams.told_graph import Told, use
 from topology.facts import fact_id

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.graph_agenda import Agenda
-from streams.graph_rows import Sum
+from streams.graph.agenda import Agenda
+from streams.graph.rows import Sum
 from topology.store.memory import MemoryStore
 
 

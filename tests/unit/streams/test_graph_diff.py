@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from streams.graph_diff import Grounds, bundles_in, reason_of, report, settings_that_differ
+from streams.replay.diff import Grounds, bundles_in, reason_of, report, settings_that_differ
 from streams.settings import Settings
 from tests.serve_graph import a_fact
 from topology.diff import Difference, differences

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.messages import Why, encode
+from streams.totals.messages import Why, encode
 from tests.one_partition import small_ontology
 from tests.unit.streams.told_graph import Told
 from topology.facts import Fact, fact_id

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_onnx.fakes import FakeMatcher
-from streams.messages import Why, encode
+from streams.totals.messages import Why, encode
 from tests.one_partition import small_ontology
 from tests.unit.streams.told_graph import Told, use
 from topology.facts import Fact, fact_id

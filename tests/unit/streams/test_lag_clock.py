@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.lag_clock import Behind, LagClock
+from streams.monitoring.lag_clock import Behind, LagClock
 from streams.source_times import earlier, header_of, source_of, stretches
 
 

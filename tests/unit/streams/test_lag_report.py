@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from faust.types import TP
 from prometheus_client.samples import Sample
 
-from streams import metrics
-from streams.lag_clock import Behind, LagClock
-from streams.runs import report_lag
+from streams.monitoring import metrics
+from streams.monitoring.lag_clock import Behind, LagClock
+from streams.worker.runs import report_lag
 
 FIRST, SECOND = TP("in", 0), TP("in", 1)
 

@@ -6,9 +6,9 @@ import logging
 import pytest
 import structlog
 
-from streams import logs
 from streams.errors import StateError
-from streams.log_repeats import EVERY_S, Repeats
+from streams.process import logs
+from streams.process.log_repeats import EVERY_S, Repeats
 from streams.telling import context_of, during, hint_of, words_of
 from topology.errors import BadNodeError
 
@@ -39,7 +39,7 @@ def test_what_passes_by_itself_is_not_told_and_what_does_not_is(loggers, capsys)
     coordinator.warning(REBALANCING)
     coordinator.error("OffsetCommit failed for group graph.route due to group error")
     coordinator.warning("Heartbeat failed: local member_id was not recognized")
-    logging.getLogger("streams.app").error(NOT_YET)
+    logging.getLogger("streams.worker.app").error(NOT_YET)
     assert told(capsys) == [
         "OffsetCommit failed for group graph.route due to group error",
         "Heartbeat failed: local member_id was not recognized",
@@ -65,7 +65,7 @@ def test_what_a_library_repeats_is_heard_once_in_a_while_with_a_count():
     assert heard("aiokafka.conn", "no %s", "b") is None
     assert heard("aiokafka.conn", "gone") == "gone"
     assert heard("aiokafka", "no %s", "a") == "no a"
-    assert [heard("streams.worker", "no %s", "a") for _ in range(2)] == ["no a"] * 2
+    assert [heard("streams.worker.supervisor", "no %s", "a") for _ in range(2)] == ["no a"] * 2
     now[0] = EVERY_S
     assert heard("aiokafka.conn", "no %s", "c") == "no c (and 1 times more since)"
     assert heard("aiokafka.conn", "no %s", "c") is None
@@ -109,9 +109,9 @@ def test_a_line_names_the_worker_and_what_its_task_works_on(loggers, capsys):
 def test_text_for_people_has_the_same_words(loggers, capsys):
     logs.set_up("graph-1", level="info", as_json=False)
     with logs.bound(partition=3):
-        logging.getLogger("streams.app").info("ready after %.1f s", 1.25)
+        logging.getLogger("streams.worker.app").info("ready after %.1f s", 1.25)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("INFO    graph-1 streams.app: ready after 1.2 s partition=3")
+    assert line.endswith("INFO    graph-1 streams.worker.app: ready after 1.2 s partition=3")
 
 
 SECRET = "anna@example.org wants red shoes"

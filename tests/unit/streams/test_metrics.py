@@ -13,15 +13,17 @@ import prometheus_client
 import pytest
 
 import streams.serve.metrics
-from streams import metrics, metrics_quality, metrics_stores
 from streams.checkpoint import metrics as metrics_checkpoints
 from streams.errors import DeadLetterLimitError, SettingsError
-from streams.gauge_set import GaugeSet
-from streams.limits import DeadLetterLimit
-from streams.metrics import REGISTRY
+from streams.monitoring import metrics
+from streams.monitoring import quality as metrics_quality
+from streams.monitoring import stores as metrics_stores
+from streams.monitoring.gauges import GaugeSet
+from streams.monitoring.metrics import REGISTRY
 from streams.outcomes import OUTCOMES
-from streams.probes import Health, Ready, Reason
+from streams.process.probes import Health, Ready, Reason
 from streams.settings import Settings
+from streams.worker.limits import DeadLetterLimit
 
 PLACES = (metrics, metrics_stores, metrics_quality, metrics_checkpoints, streams.serve.metrics)
 DECLARED = {
@@ -67,15 +69,15 @@ def test_a_metric_has_a_unit_a_kind_and_a_sentence(name: str):
 
 
 def test_metrics_are_declared_in_few_places_and_stand_in_our_registry_alone():
-    folder = Path(metrics.__file__).parent
+    folder = Path(metrics.__file__).parents[1]
     files = sorted(folder.rglob("*.py"))
     declaring = re.compile(r"(Counter|Gauge|Histogram)\(\s*\"cartograph_")
     users = [str(f.relative_to(folder)) for f in files if declaring.search(f.read_text())]
     assert users == [
         "checkpoint/metrics.py",
-        "metrics.py",
-        "metrics_quality.py",
-        "metrics_stores.py",
+        "monitoring/metrics.py",
+        "monitoring/quality.py",
+        "monitoring/stores.py",
         "serve/metrics.py",
     ]
     for metric in DECLARED.values():

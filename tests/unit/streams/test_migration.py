@@ -13,16 +13,16 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.__main__ import app
-from streams.derived import Derived
-from streams.derived_rows import derived_things
 from streams.errors import StateError
-from streams.inbox import Inbox
-from streams.layout_steps import STEPS, bring_up
-from streams.migration import open_store
-from streams.owner import LAYOUT_VERSION, Owner, kept_of, with_layout
+from streams.layout.derived_rows import derived_things
+from streams.layout.migration import open_store
+from streams.layout.steps import STEPS, bring_up
 from streams.ports import State
 from streams.registry import SPECS
 from streams.stages import Bundles
+from streams.state.derived import Derived
+from streams.totals.inbox import Inbox
+from streams.totals.owner import LAYOUT_VERSION, Owner, kept_of, with_layout
 from tests.in_process import STAGES, InProcess, settings
 from topology.digest import Digest
 from topology.errors import StoreLayoutError
@@ -117,9 +117,9 @@ def test_a_kill_at_any_moment_of_it_is_made_good(old: Path, monkeypatch: pytest.
 
     moments: list[Callable[[pytest.MonkeyPatch], None]] = [
         lambda patch: patch.setattr(RocksStore, "commit", killed),
-        lambda patch: patch.setattr("streams.migration.bring_up", killed),
+        lambda patch: patch.setattr("streams.layout.migration.bring_up", killed),
         lambda patch: patch.setattr(
-            "streams.migration.write_layout", _second(killed, original=write_layout)
+            "streams.layout.migration.write_layout", _second(killed, original=write_layout)
         ),
     ]
     for moment in moments:
@@ -222,7 +222,7 @@ def test_every_layout_since_the_oldest_has_a_step():
 
 _KILLED = """
 import os, sys, pathlib
-from streams.owner import Owner, Start
+from streams.totals.owner import Owner, Start
 from streams.registry import SPECS
 from streams.stages import Bundles
 from tests.in_process import settings

@@ -8,12 +8,12 @@ import pytest
 
 from models_onnx.errors import BundleError
 from models_onnx.spans import Tagged, Text
-from streams import model_exchange
-from streams.answers import ANSWERS
-from streams.control import Reload
-from streams.model_exchange import Exchange
-from streams.models import Bundles, Loaded, Models
+from streams.control.claims import Reload
+from streams.models.answers import ANSWERS
+from streams.models.models import Bundles, Loaded, Models
 from streams.ports import Questions
+from streams.worker import exchange as model_exchange
+from streams.worker.exchange import Exchange
 from topology.store.memory import MemoryStore
 
 RED = Text("red shoes", "title")

@@ -10,11 +10,9 @@ from models_onnx import bundle, golden
 from models_onnx.errors import BundleError
 from models_onnx.fakes import FakeTagger
 from models_onnx.spans import Claim, Judged, Senses, Span, Tagged, Term, Text, ValuePair
-from streams import metrics
-from streams.answers import ANSWERS
 from streams.errors import StateError
-from streams.model_watch import ModelWatch
-from streams.models import (
+from streams.models.answers import ANSWERS
+from streams.models.models import (
     Loaded,
     Models,
     claim_key,
@@ -24,6 +22,8 @@ from streams.models import (
     text_key,
     verify_golden,
 )
+from streams.models.watch import ModelWatch
+from streams.monitoring import metrics
 from streams.ports import Questions
 from streams.settings import Settings
 from topology.store.memory import MemoryStore

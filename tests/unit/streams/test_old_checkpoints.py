@@ -12,14 +12,14 @@ from streams.checkpoint.manifest import Manifest, result_settings
 from streams.checkpoint.place import Place
 from streams.checkpoint.recovery import Recovery
 from streams.checkpoint.restoring import restore_all
-from streams.checkpoint.travel import graph_at, travel_folder
 from streams.errors import TopicError
-from streams.holding_checks import check_topic_ids
-from streams.migration import open_store
-from streams.opening import Opening
-from streams.owner import Kept, kept_of
+from streams.layout.migration import open_store
 from streams.registry import SPECS
+from streams.serve.past import graph_at, travel_folder
 from streams.settings import Settings
+from streams.totals.owner import Kept, kept_of
+from streams.worker.holding_checks import check_topic_ids
+from streams.worker.opening import Opening
 from topology.graph import TABLES as GRAPH_TABLES
 from topology.store.layout import LAYOUT_FILE, LAYOUT_VERSION
 from topology.store.memory import MemoryStore

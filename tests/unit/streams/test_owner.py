@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from streams.errors import StateError
-from streams.owner import KEPT, Owner, Start, Wiring, without_incarnation
 from streams.ports import Answers, Questions, Record
-from streams.wire import Marker, Sent, decode, encode_total
+from streams.totals.owner import KEPT, Owner, Start, Wiring, without_incarnation
+from streams.totals.wire import Marker, Sent, decode, encode_total
 from topology.store.memory import MemoryStore
 
 WEEK = b"\0b\x0002880"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from models_onnx.spans import Tagged, Text
-from streams import metrics
-from streams.answers import ANSWERS
-from streams.asking import _AT_ONCE
-from streams.fetch import Span
-from streams.models import Models
-from streams.owner import Owner, Start
-from streams.partition import Pace, Partition
+from streams.kafka.fetch import Span
+from streams.kafka.partition import Pace, Partition
+from streams.models.answers import ANSWERS
+from streams.models.asking import _AT_ONCE
+from streams.models.models import Models
+from streams.monitoring import metrics
 from streams.ports import Answers, Questions, Record
+from streams.totals.owner import Owner, Start
 from topology.store.memory import MemoryStore
 
 

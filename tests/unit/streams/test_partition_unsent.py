@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from streams.fetch import Span
-from streams.owner import Owner, Start
-from streams.partition import Pace, Partition
+from streams.kafka.fetch import Span
+from streams.kafka.partition import Pace, Partition
 from streams.ports import Record
+from streams.totals.owner import Owner, Start
 from tests.kafka.helpers import Counting
 from topology.store.memory import MemoryStore
 

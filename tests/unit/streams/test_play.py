@@ -12,7 +12,7 @@ import pytest
 from streams.errors import SourceError
 from streams.play import FORMATS, Played, format_of, open_play, pace
 from streams.ports import Record
-from streams.route import Route, RouteSettings
+from streams.route.stage import Route, RouteSettings
 from streams.sources import SOURCES
 from streams.sources.online_retail import COLUMNS
 from streams.sources.said import RawEvent, RawProduct

@@ -18,7 +18,7 @@ from faust.tables import TableManager
 from faust.transport.consumer import Consumer
 from faust.transport.drivers import aiokafka as driver
 
-from streams.transport import SpanConsumer
+from streams.kafka.transport import SpanConsumer
 
 
 def test_the_versions_are_those_that_the_private_names_were_read_in():

@@ -7,8 +7,8 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError
 
 from streams.errors import BrokerError
+from streams.kafka.producer import Producer
 from streams.ports import Message
-from streams.producer import Producer
 from streams.source_times import Headers, source_of
 from streams.topics import Names, partition_of
 

@@ -7,12 +7,12 @@ import pytest
 from models_onnx.spans import Claim, Judged, Span, Tagged, Text
 from streams.errors import SettingsError
 from streams.events import Product
-from streams.messages import Claimed
 from streams.ports import Questions
-from streams.product_reading import MAX_TEXT_CHARS, Read, counted_types, read
-from streams.product_rows import Reading
-from streams.products import ProductSettings
-from streams.typed import SURE
+from streams.products.reading import MAX_TEXT_CHARS, Read, counted_types, read
+from streams.products.rows import Reading
+from streams.products.stage import ProductSettings
+from streams.products.typed import SURE
+from streams.totals.messages import Claimed
 from tests.one_partition import small_ontology
 
 ONTOLOGY = small_ontology()

@@ -1,6 +1,6 @@
 """Partners hear of a product's sales in slices, in the order in which they moved."""
 
-from streams.product_sales import Stepped
+from streams.products.sales import Stepped
 from topology.store.memory import MemoryStore
 
 

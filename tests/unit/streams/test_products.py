@@ -5,10 +5,19 @@ import pytest
 
 from streams.errors import StateError
 from streams.events import Product, encode_product
-from streams.messages import Asked, Together, Why, With, decode_why, decode_with, encode, is_key
 from streams.outcomes import DEAD_LETTER, DUPLICATE, STALE, USED
-from streams.products import ProductSettings, build_products
-from streams.wire import join, split
+from streams.products.stage import ProductSettings, build_products
+from streams.totals.messages import (
+    Asked,
+    Together,
+    Why,
+    With,
+    decode_why,
+    decode_with,
+    encode,
+    is_key,
+)
+from streams.totals.wire import join, split
 from tests.one_partition import OnePartition, Tell, small_ontology
 from topology.scoring import step
 

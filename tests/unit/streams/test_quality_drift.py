@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from streams import metrics_page, status
 from streams.cli import quality
+from streams.monitoring import page as metrics_page
+from streams.process import status
 from streams.settings import Settings
 
 _SAMPLE = b'cartograph_model_score_drift{task="tagging",bundle="tagging@1"} 0.25\n'

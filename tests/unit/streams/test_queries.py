@@ -4,12 +4,12 @@ import pytest
 
 from models_onnx.fakes import FakeTagger
 from models_onnx.spans import Text
-from streams.answers import ANSWERS, text_key
 from streams.errors import SettingsError, StateError
-from streams.messages import Asked, decode_asked
+from streams.models.answers import ANSWERS, text_key
 from streams.outcomes import DEAD_LETTER, STALE, USED
 from streams.queries import MAX_QUERY_CHARS, QuerySettings, asked_of, build_queries
-from streams.wire import join
+from streams.totals.messages import Asked, decode_asked
+from streams.totals.wire import join
 from tests.one_partition import LEXICON, OnePartition, Tell, small_ontology
 
 TEXT = "slip resistant shoes for pregnant women"

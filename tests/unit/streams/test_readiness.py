@@ -1,9 +1,9 @@
 """Why a worker is not ready, in codes and words."""
 
-from streams.lease import Lease
-from streams.probes import CODES
-from streams.runs import catching_up, not_ready
-from streams.status import Recovering, Status, read, write
+from streams.kafka.lease import Lease
+from streams.process.probes import CODES
+from streams.process.status import Recovering, Status, read, write
+from streams.worker.runs import catching_up, not_ready
 
 
 def lease(good: bool) -> Lease:

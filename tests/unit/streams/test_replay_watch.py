@@ -1,10 +1,10 @@
 """When a replay is done: at rest, or keeping up with a shop that goes on."""
 
-from streams.generations import Generation
-from streams.lag import Lag
-from streams.replay_watch import Watch
+from streams.control.generations import Generation
+from streams.replay.watch import Watch
 from streams.settings import Settings
-from streams.worker import Slot, Supervisor
+from streams.worker.lag import Lag
+from streams.worker.supervisor import Slot, Supervisor
 
 SETTINGS = Settings()
 

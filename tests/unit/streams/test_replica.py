@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import StoreOwnerError
-from streams.outbox import Outbox
 from streams.ports import Message, Record
 from streams.serve.replica import Counts, Replica
-from streams.wire import FACTS, Marker, encode_marker
+from streams.totals.outbox import Outbox
+from streams.totals.wire import FACTS, Marker, encode_marker
 from tests.serve_graph import MemoryReader, a_fact, told
 from topology.check import check
 from topology.facts import STATUSES, Fact, decode_fact, encode_fact

@@ -2,10 +2,10 @@
 
 from models_onnx.fakes import FakeCleaner, FakeTagger
 from streams.events import Product, encode_product
-from streams.messages import Asked, encode
-from streams.products import ProductSettings, build_products
+from streams.products.stage import ProductSettings, build_products
 from streams.queries import QuerySettings, build_queries
-from streams.wire import join
+from streams.totals.messages import Asked, encode
+from streams.totals.wire import join
 from tests.one_partition import LEXICON, OnePartition, Tell, Totals, small_ontology
 
 ONTOLOGY = small_ontology()

@@ -10,7 +10,7 @@ from streams.errors import SettingsError, SourceError
 from streams.events import Product, Search, decode_event, decode_product
 from streams.ports import Message, Record
 from streams.privacy import pseudonym
-from streams.route import HOUR_MS, Route, Routed, RouteSettings
+from streams.route.stage import HOUR_MS, Route, Routed, RouteSettings
 from streams.topics import partition_of
 
 SECRET = b"0123456789abcdef"

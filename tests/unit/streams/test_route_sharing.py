@@ -8,8 +8,8 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.alignment import Alignment, Source
-from streams.route_sharing import Others, Sharing, bound_of, note_of
+from streams.kafka.alignment import Alignment, Source
+from streams.route.sharing import Others, Sharing, bound_of, note_of
 
 SLACK_MS = 80
 A, B = TP("shop", 0), TP("shop", 1)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import metrics
-from streams.score_watch import ScoreWatch
-from streams.scores import BINS, WINDOW, Scores, Tally, psi, references_of, told_of
+from streams.models.score_watch import ScoreWatch
+from streams.monitoring import metrics
+from streams.monitoring.scores import BINS, WINDOW, Scores, Tally, psi, references_of, told_of
 
 scores = st.lists(st.floats(0, 1), min_size=0, max_size=60)
 

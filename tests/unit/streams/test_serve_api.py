@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_onnx.fakes import FakeTagger
-from streams.probes import Reason
+from streams.process.probes import Reason
 from streams.serve import answers
 from streams.serve.answers import MAX_QUERIES, Alive, schemas
 from streams.serve.api import build_api

@@ -4,10 +4,8 @@ import pytest
 
 from streams.dead_letters import DeadLetter, decode_dead_letter
 from streams.events import Click, Event, Purchase, Return, Search
-from streams.owner import Start
-from streams.shopper_rows import LEDGER, OPEN_DAYS, SHOPPERS
-from streams.weeks import week_end_ms, week_key, week_of
-from streams.windows import (
+from streams.shoppers.rows import LEDGER, OPEN_DAYS, SHOPPERS
+from streams.shoppers.windows import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
@@ -17,6 +15,8 @@ from streams.windows import (
     standing,
     uncapped,
 )
+from streams.totals.owner import Start
+from streams.weeks import week_end_ms, week_key, week_of
 from tests.strategies_events import Partition
 
 NOON = week_end_ms(2700) + 12 * HOUR_MS

@@ -1,8 +1,8 @@
 """SHOPPERS: what a correction takes back, where the fast path once differed from the clear one."""
 
 from streams.events import Click, Event, Purchase, Search
+from streams.shoppers.windows import HOUR_MS, MINUTE_MS, WindowSettings, standing
 from streams.weeks import week_end_ms
-from streams.windows import HOUR_MS, MINUTE_MS, WindowSettings, standing
 from tests.strategies_events import Partition
 
 NOON = week_end_ms(2700) + 12 * HOUR_MS

@@ -243,7 +243,7 @@ def test_what_the_schema_takes_is_read_and_what_it_refuses_is_not(
     record: object, fits: bool
 ) -> None:
     from streams.ports import Record
-    from streams.route import Route, RouteSettings
+    from streams.route.stage import Route, RouteSettings
 
     VALIDATOR.check_schema(SCHEMA)
     assert VALIDATOR.is_valid(record) == fits

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 
 from streams.ports import Record
-from streams.route import RouteSettings
-from streams.source_check import SourceCheck, check
+from streams.route.source_check import SourceCheck, check
+from streams.route.stage import RouteSettings
 
 NOW_MS = 1_746_093_600_000
 MINUTE_MS = 60_000

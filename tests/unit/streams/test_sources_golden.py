@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from streams.ports import Record
-from streams.route import Route, RouteSettings
+from streams.route.stage import Route, RouteSettings
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "sources"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.in"))

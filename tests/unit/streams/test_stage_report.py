@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from streams.cache_count import CacheCount
-from streams.metrics import REGISTRY
-from streams.stage_report import StageReport
+from streams.monitoring.metrics import REGISTRY
+from streams.totals.cache_count import CacheCount
+from streams.worker.stage_report import StageReport
 from topology.store.figures import StoreFigures, add_up, figures
 from topology.store.rocksdb import RocksStore, StoreMemory
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from streams.checks.partition import check_partition
-from streams.inbox import Inbox
-from streams.outbox import Outbox
 from streams.registry import SPECS, window_settings
 from streams.sample.make import Sizes, make
 from streams.settings import Settings
+from streams.totals.inbox import Inbox
+from streams.totals.outbox import Outbox
 from tests.in_process import STAGES, InProcess, settings
 from topology.check import Problem
 from topology.store.memory import MemoryStore

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.inbox import Inbox
-from streams.tidy import Tidy
-from streams.wire import Marker, Sent, decode, encode_marker, encode_total
+from streams.totals.inbox import Inbox
+from streams.totals.tidy import Tidy
+from streams.totals.wire import Marker, Sent, decode, encode_marker, encode_total
 from topology.store.memory import MemoryStore
 
 KEYS = (b"q\0a\x0002000", b"r\0a\x0002000")

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from streams import connection, topic_watch
 from streams.broker import admin
 from streams.errors import BrokerError, SettingsError, TopicError
+from streams.kafka import connection, topic_watch
 from streams.settings import Settings
 from streams.topics import ActualTopic
 

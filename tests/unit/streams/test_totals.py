@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import StateError
-from streams.inbox import Inbox
-from streams.outbox import Outbox
-from streams.wire import Marker, Sent, decode
+from streams.totals.inbox import Inbox
+from streams.totals.outbox import Outbox
+from streams.totals.wire import Marker, Sent, decode
 from topology.store.memory import MemoryStore
 
 

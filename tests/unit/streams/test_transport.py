@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import BrokerError
-from streams.fetch import Reader, unpack
+from streams.kafka.fetch import Reader, unpack
 from streams.ports import Record
 from tests.unit.streams.test_alignment import alignment
 

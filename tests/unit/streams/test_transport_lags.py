@@ -5,7 +5,7 @@ import asyncio
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
-from streams.transport import SpanConsumer
+from streams.kafka.transport import SpanConsumer
 
 TP0, TP1 = TP("events", 0), TP("events", 1)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from models_onnx.spans import Span, Tagged, Text
-from streams.typed import SURE, Found, OntologyTyper, found
+from streams.products.typed import SURE, Found, OntologyTyper, found
 from topology.ontology import default_ontology
 
 ONTOLOGY = default_ontology()

@@ -4,8 +4,7 @@ import pytest
 
 from streams.errors import SettingsError
 from streams.events import Click, Event, Purchase, Return, Search
-from streams.weeks import WEEK_MS, week_end_ms, week_key, week_of
-from streams.windows import (
+from streams.shoppers.windows import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
@@ -18,6 +17,7 @@ from streams.windows import (
     standing,
     uncapped,
 )
+from streams.weeks import WEEK_MS, week_end_ms, week_key, week_of
 
 MONDAY = week_end_ms(2700)
 NOON = MONDAY + 12 * HOUR_MS

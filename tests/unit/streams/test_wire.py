@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.wire import (
+from streams.totals.wire import (
     MAX_TOTAL,
     BadMessageError,
     Marker,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from streams import status
+from streams.process import status
 from streams.settings import Settings
-from streams.worker import Slot, Supervisor
+from streams.worker.supervisor import Slot, Supervisor
 
 _SAYS = """\
 import pathlib, signal, sys, threading

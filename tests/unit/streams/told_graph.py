@@ -2,9 +2,9 @@
 
 from itertools import count
 
-from streams.graph import GraphStage, build_graph
-from streams.graph_facts import Verdict, encode_verdict
-from streams.messages import Claimed, Why, encode
+from streams.graph.facts import Verdict, encode_verdict
+from streams.graph.stage import GraphStage, build_graph
+from streams.totals.messages import Claimed, Why, encode
 from tests.one_partition import OnePartition, Tell, small_ontology
 from topology.facts import Fact, decode_fact
 from topology.scoring import ScoringSettings

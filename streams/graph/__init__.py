@@ -1,0 +1,1 @@
+"""GRAPH: totals of claims in, facts with a status out. `stage.py` first."""

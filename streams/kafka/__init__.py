@@ -1,0 +1,1 @@
+"""Topics on a real Kafka: spans of records in, batches out, leases, partitions that use them."""

@@ -1,0 +1,1 @@
+"""Stores of an older layout, brought up to date."""

@@ -1,0 +1,1 @@
+"""The models of a worker: asked off the event loop, each question once."""

@@ -1,0 +1,1 @@
+"""What a process is to its machine: files, locks, logs, status, probes."""

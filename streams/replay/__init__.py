@@ -1,0 +1,1 @@
+"""A graph beside the one that runs: built, watched, compared, swapped, dropped."""

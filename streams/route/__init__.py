@@ -1,0 +1,1 @@
+"""ROUTE: any topic, any format in; events by shopper and products by id out. `stage.py` first."""

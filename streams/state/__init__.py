@@ -1,0 +1,1 @@
+"""What the states of several stages have in common."""

@@ -1,0 +1,1 @@
+"""Worker processes: how they are kept running, wired, and given their partitions."""
