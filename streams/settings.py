@@ -80,7 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             (`s3://bucket/folder`); empty: nowhere.
         checkpoint_every_s: wall time from one checkpoint to the next; 0: only when asked for.
         checkpoint_keep: complete checkpoints that the schedule leaves there.
-        allow_empty_store: an empty folder may take over a partition that has run before.
+        allow_empty_store: an empty folder may take over a partition that has run before, and ROUTE
+            may go on after its sources were made again, or with another secret.
         cache_rows: decoded totals that a worker process keeps, each way, beside as many rows of
             GRAPH or a quarter as many shoppers or products; shared out evenly over the partitions
             it is to hold.

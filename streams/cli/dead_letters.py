@@ -13,6 +13,8 @@ from streams.cli import which
 from streams.cli.dead_letter_choice import NAMED, All, choosing, must_choose
 from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.control import generation_log
+from streams.control.claims import TOPIC as CONTROL
+from streams.control.secret import refuse_other
 from streams.dead_letters import STATES, TOPIC, DeadLetter, mark
 from streams.errors import SettingsError
 from streams.retry.again import Retried, Retry, chunks
@@ -134,7 +136,9 @@ def letters_retry(
     again is marked `failed`, and waits.
     """
     must_choose(where, every=every)
-    done = asyncio.run(_retry(_graphs(), where, dry_run=dry_run))
+    graphs = _graphs()
+    asyncio.run(_check_secret(graphs[0]))
+    done = asyncio.run(_retry(graphs, where, dry_run=dry_run))
     show(done, as_json=as_json, text=lambda: _print_done(done))
     if dry_run:
         note("nothing was sent or marked: --dry-run")
@@ -216,6 +220,11 @@ async def _shown(found: Settings, name: str) -> list[Shown]:
             )
             for each in letters
         ]
+
+
+async def _check_secret(found: Settings) -> None:
+    base = generation_log.of_base(found)
+    refuse_other((await generation_log.read(base)).secret, base.key(), base.topic(CONTROL))
 
 
 async def _retry(graphs: Sequence[Settings], where: Where, *, dry_run: bool) -> Done:

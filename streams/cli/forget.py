@@ -14,7 +14,9 @@ import typer
 from streams.cli.setup import address_of
 from streams.cli.shell import FOUND_WRONG, JSON, note, say, settings, show, table, told
 from streams.control import generation_log
+from streams.control.claims import TOPIC
 from streams.control.generations import LIVE
+from streams.control.secret import refuse_other
 from streams.erasures import Done, Erasure, new_erasure
 from streams.errors import SettingsError, StateError
 from streams.kafka import erasure_requests
@@ -26,7 +28,7 @@ RECEIPTS = "erasure-receipts.jsonl"
 _WAIT_S = 60.0
 _NOTHING = (
     "nothing of this shopper was kept. Right if he was never seen or is forgotten already; else "
-    "the id is not as the shop's events have it, or CARTOGRAPH_SECRET is not the one of ROUTE"
+    "the id is not as the shop's events have it"
 )
 
 
@@ -170,6 +172,8 @@ def _until_ms(text: str, found: Settings) -> int:
 async def _graphs(found: Settings) -> tuple[str, ...]:
     """The graphs that keep shoppers, as answers call them: "" is the first."""
     known = await generation_log.read(found)
+    control = generation_log.of_base(found).topic(TOPIC)
+    refuse_other(known.secret, found.key(), control)
     names = [each.name for each in known.with_stage("shoppers")]
     return tuple("" if name == LIVE else name for name in names)
 

@@ -8,7 +8,8 @@ A record with key `reload/<task>` asks all workers that run then to load another
 later loads what its settings name. The record with key `backfill` says how fast workers derive
 again what older bundles said; it stands for all who run and who start later. One with key
 `checkpoint` asks all who run then for a checkpoint of their partitions. A record with key
-`source/<topic>` holds the id that a source topic had when ROUTE read it first. What there is of
+`source/<topic>` holds the id that a source topic had when ROUTE read it first, one with key
+`secret` a check of the secret that it had (`secret.py`). What there is of
 generations of the graph stands there too (`generations.py`).
 """
 
@@ -24,6 +25,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.control.generations import Generations
+from streams.control.secret import KEY as SECRET
+from streams.control.secret import value_of
 from streams.errors import BrokerError
 from streams.kafka.producer import Producer
 from streams.topics import Names
@@ -189,6 +192,10 @@ class Control:
     async def note_source(self, topic: str, topic_id: str) -> None:
         """Note the id of a source topic (full name), for every ROUTE process that starts later."""
         await self._producer.send_one(TOPIC, _SOURCE + topic.encode(), topic_id.encode())
+
+    async def note_secret(self, secret: bytes) -> None:
+        """Note a check of the secret, for all who have one."""
+        await self._producer.send_one(TOPIC, SECRET, value_of(secret))
 
     async def claim(self, stage: str, partitions: Iterable[int]) -> dict[int, Claim]:
         """Claim partitions; returns once every claim was also read back.

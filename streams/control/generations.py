@@ -27,6 +27,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from streams.control.secret import KEY as SECRET
 from streams.errors import SettingsError, StateError
 from streams.settings import RULES, STAGES, Settings
 from streams.settings_rules import NotAllowed, Rule
@@ -159,9 +160,14 @@ class Generations:
 
     Args:
         serving, found: what is known before.
+
+    Attributes:
+        serving: which one answers.
+        secret: what ROUTE noted of the secret of all of them (`secret.py`); b"": nothing so far.
     """
 
     def __init__(self, serving: Serving | None = None, found: Iterable[Generation] = ()) -> None:
+        self.secret = b""
         self.serving = serving or Serving()
         self._found = {each.name: each for each in found}
 
@@ -172,6 +178,8 @@ class Generations:
         try:
             if key == _SERVING:
                 self.serving = _decode_serving(value)
+            elif key == SECRET:
+                self.secret = value
             elif key.startswith(_GENERATION):
                 self._take(key, _decode_generation(value))
             else:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from faust.types import TP
 
 from streams.broker import admin
-from streams.control.claims import Control
+from streams.control.claims import TOPIC, Control
+from streams.control.secret import refuse_other, value_of
 from streams.errors import TopicError
 from streams.kafka import connection
 from streams.kafka.producer import Producer
@@ -45,10 +46,11 @@ async def source_topics(settings: Settings) -> dict[str, ActualTopic]:
 async def check_sources(
     settings: Settings, producer: Producer, found: Mapping[str, ActualTopic]
 ) -> None:
-    """Note the ids of the sources; refuse one that was made again since it was first read.
+    """Note the ids of the sources and a check of the secret; refuse others than were noted.
 
     Kafka forgets a group's offsets with the topic, and event ids and catalog positions are made of
-    offsets: the new records would be taken for the old ones, without a word.
+    offsets: the new records would be taken for the old ones, without a word. As silently another
+    secret would make every shopper a new one.
 
     Args:
         settings: of the worker.
@@ -57,6 +59,7 @@ async def check_sources(
 
     Raises:
         TopicError: a source was deleted and made again, and `allow_empty_store` is not set.
+        SettingsError: the secret is another one, and `allow_empty_store` is not set.
         BrokerError: the control topic cannot be read or written.
     """
     control = Control(
@@ -69,6 +72,7 @@ async def check_sources(
     )
     try:
         await control.start()
+        await _check_secret(settings, control)
         known = dict(control.source_ids)
         changed = [each.topic for each in recreated(known, found)]
         if changed and not settings.allow_empty_store:
@@ -81,6 +85,14 @@ async def check_sources(
                 await control.note_source(name, topic.topic_id)
     finally:
         await control.stop()
+
+
+async def _check_secret(settings: Settings, control: Control) -> None:
+    noted, secret = control.generations.secret, settings.key()
+    if not settings.allow_empty_store:
+        refuse_other(noted, secret, settings.topic(TOPIC))
+    if noted != value_of(secret):
+        await control.note_secret(secret)
 
 
 def begins(

@@ -1,0 +1,37 @@
+"""Another secret than the graph's pseudonyms were made with is refused on a real Kafka."""
+
+from pathlib import Path
+
+from streams.worker.process import SET_UP_WRONG
+from tests.kafka.generations import call
+from tests.kafka.helpers import read_all, wait_until
+from tests.kafka.test_route import BEGIN_MS, Router, event, shop, write
+
+OTHER = "another secret of these tests"
+REFUSED = "CARTOGRAPH_SECRET is not the one"
+
+
+def test_another_secret_is_refused_until_it_is_said_that_it_holds(
+    kafka: str, topic_prefix: str, tmp_path: Path
+):
+    settings = shop(kafka, topic_prefix, tmp_path)
+    write(settings, "searches", [event(1, BEGIN_MS, "search")])
+    with Router(settings) as router:
+        wait_until(lambda: len(read_all(settings, "events")) == 1, "routed")
+        router.stop()
+    other = settings.with_(secret=OTHER)
+    write(settings, "searches", [event(2, BEGIN_MS + 1, "search")])
+    with Router(other) as router:
+        assert router.wait() == SET_UP_WRONG
+        assert REFUSED in router.said()
+    for words in (("forget", "ann"), ("dead-letters", "retry", "--all")):
+        assert REFUSED in call(other, *words, code=2)
+    assert read_all(settings, "erasures", 1) == []
+    assert len(read_all(settings, "events")) == 1
+    call(settings, "forget", "ann", "--wait", "0", code=1)
+    assert len(read_all(settings, "erasures", 1)) == 1
+    with Router(other.with_(allow_empty_store=True)):
+        wait_until(lambda: len(read_all(settings, "events")) == 2, "routed under the other one")
+    with Router(settings) as router:
+        assert router.wait() == SET_UP_WRONG
+    call(other, "forget", "ann", "--wait", "0", code=1)
