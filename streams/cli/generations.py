@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.cli import which
+from streams.cli.held import note_left
 from streams.cli.query import Status
 from streams.cli.setup import address_of
 from streams.cli.shell import JSON, group, note, say, settings, show, table, told
@@ -209,6 +210,7 @@ def _graph(found: Settings, known: Generations | None, word: str) -> Graphs:
             f"{stage_folder(own, 'graph')} holds {len(here)} of {own.partitions} partitions of "
             f"{word}: run this where all of them are, or set CARTOGRAPH_DATA_DIR"
         )
+    note_left(own, ["graph"], note)
     return Graphs(here, own)
 
 

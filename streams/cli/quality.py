@@ -11,6 +11,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.cli import which
+from streams.cli.held import note_left
 from streams.cli.shell import JSON, note, say, settings, show, table, told
 from streams.cli.state import folders, opened
 from streams.errors import StateError
@@ -68,7 +69,9 @@ def quality(as_json: Annotated[bool, JSON] = False) -> None:
     Read from the stores of this machine as they are now (workers may run meanwhile); drift from the
     workers that run here. The same is in the metrics (deploy/METRICS.md).
     """
-    found = quality_of(which.stored(settings()))
+    own = which.stored(settings())
+    found = quality_of(own)
+    note_left(own, ("products", "graph"), note)
     show(found, as_json=as_json, text=lambda: _print(found))
 
 

@@ -10,7 +10,8 @@ import typer
 
 from streams.checks.partition import check_partition
 from streams.cli import which
-from streams.cli.shell import FOUND_WRONG, JSON, group, say, settings, show, table, told
+from streams.cli.held import note_left
+from streams.cli.shell import FOUND_WRONG, JSON, group, note, say, settings, show, table, told
 from streams.control.generations import LIVE
 from streams.errors import StateError
 from streams.layout.migration import open_store
@@ -154,7 +155,9 @@ def checked(found: Settings) -> Checked:
 @told
 def state_show(as_json: Annotated[bool, JSON] = False) -> None:
     """Partitions, their incarnations and offsets, and how their records ended."""
-    rows = shown(which.stored(settings()))
+    own = which.stored(settings())
+    rows = shown(own)
+    note_left(own, STAGES, note)
     show(
         rows,
         as_json=as_json,
@@ -178,6 +181,7 @@ def state_check(as_json: Annotated[bool, JSON] = False) -> None:
     """
     found = which.stored_as_made(settings())
     value = checked(found)
+    note_left(found, SPECS, note)
 
     def text() -> None:
         if not value.partitions:
@@ -214,7 +218,9 @@ def state_migrate(as_json: Annotated[bool, JSON] = False) -> None:
 @told
 def state_digest(as_json: Annotated[bool, JSON] = False) -> None:
     """One number for the graph: equal contents, equal digests, whatever the order or partitions."""
-    found = digested(which.stored(settings()))
+    own = which.stored(settings())
+    found = digested(own)
+    note_left(own, ["graph"], note)
     show(found, as_json=as_json, text=lambda: say(f"{found.digest}  {found.facts:,} facts"))
 
 

@@ -89,7 +89,7 @@ def read(file: Path) -> Tokens:
     """
     try:
         with file.open("rb") as opened:
-            _check_mode(os.fstat(opened.fileno()).st_mode)
+            _check_mode(file, os.fstat(opened.fileno()).st_mode)
             return decode(opened.read(_LARGEST))
     except FileNotFoundError:
         return Tokens()
@@ -190,9 +190,12 @@ class Checker:
             self._seen = seen
 
 
-def _check_mode(mode: int) -> None:
+def _check_mode(file: Path, mode: int) -> None:
     if mode & _OTHERS_WRITE:
-        raise ValueError("others may write to it: `chmod go-w` it")
+        raise SettingsError(
+            f"others may write to {file}, and may have put tokens into it: make sure that all of "
+            "them are yours, then `chmod go-w` it"
+        )
 
 
 def _hash(secret: str) -> str:
