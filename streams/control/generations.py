@@ -191,6 +191,9 @@ class Generations:
     def _take(self, key: bytes, told: Generation) -> None:
         first = self._found.get(told.name)
         is_order = key != _GENERATION + told.name.encode()
+        if first is not None and not told.order and told.made_ms == first.made_ms:
+            # An older program that went on with it, which drops fields that it does not know.
+            told = msgspec.structs.replace(told, order=first.order)
         if first is None or (first.order == told.order and not is_order):
             self._found[told.name] = told
 

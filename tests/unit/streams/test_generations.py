@@ -232,6 +232,17 @@ def test_the_first_order_in_the_log_has_the_name_and_what_others_say_counts_nowh
     assert found.next_name() == "g2"
 
 
+def test_what_an_older_program_says_of_an_order_counts_and_its_own_order_does_not():
+    """It drops the fields that it does not know: in an upgrade that was taken back, for one."""
+    made = msgspec.structs.replace(G2, order="1", made_ms=7)
+    dropped = msgspec.structs.replace(made, order="", state="dropped")
+    assert known(order_record(made), dropped).dropped == (
+        msgspec.structs.replace(dropped, order="1"),
+    )
+    another = msgspec.structs.replace(dropped, made_ms=8)
+    assert known(order_record(made), another).find("g2") == made
+
+
 def generation_in(record: Record) -> Generation:
     return msgspec.json.decode(record[1], type=Generation)
 
