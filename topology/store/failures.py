@@ -8,6 +8,7 @@ from topology.errors import StoreError, StoreLockedError
 _LOCKED: Final = ("lock hold by current process", "While lock file")
 _FULL: Final = ("No space left", "Disk quota exceeded", "File too large", "SpaceLimit")
 _GONE: Final = "No such file or directory"
+_MANY: Final = "Too many open files"
 
 
 def explained(path: Path, error: Exception, what: str) -> StoreError:
@@ -28,6 +29,11 @@ def explained(path: Path, error: Exception, what: str) -> StoreError:
         return StoreError(
             f"{path} cannot be {what}, its disk is full ({text}): free space, then start the "
             "worker again; it goes on from its last commit and nothing is lost"
+        )
+    if _MANY in text:
+        return StoreError(
+            f"{path} cannot be {what}, the process has as many files open as it may ({text}): "
+            "give it more (`ulimit -n`, LimitNOFILE of systemd), then try again; nothing is lost"
         )
     if text.startswith("Corruption") or _GONE in text:
         return StoreError(

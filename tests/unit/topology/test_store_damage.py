@@ -1,5 +1,7 @@
 """A damaged store never gives fewer rows than it had: it says so, and what to do."""
 
+import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -155,3 +157,21 @@ def test_the_process_ended_in_the_middle_of_a_write(in_log: Path, tmp_path: Path
     with RocksStore(broken(in_log, tmp_path / "t", lambda f: None), ("rows", "meta")) as store:
         assert not store.lost_commits
         assert len(store.scan("rows")) == ROWS
+
+
+def test_who_may_open_no_more_files_is_not_told_to_restore(tmp_path: Path):
+    tables = tuple(f"table{number}" for number in range(12))
+    with RocksStore(tmp_path, tables) as store:
+        for table in tables:
+            store.put(table, b"key", b"value")
+        store.commit()
+        store.flush()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 6, hard))
+    try:
+        with pytest.raises(StoreError) as raised:
+            RocksStore(tmp_path, tables, read_only=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "ulimit -n" in str(raised.value)
+    assert "restore" not in str(raised.value)
