@@ -60,7 +60,9 @@ def remove_all(found: LetGo, *, now_ms: int, grace_ms: int = GRACE_MS) -> Pruned
     """Remove every checkpoint and file of a graph that nobody can bring back.
 
     Graphs share no files: each has a place of its own. While anything there is young all of it
-    stays: somebody may have taken it for the place of another graph, or be about to read it.
+    stays: somebody may have taken it for the place of another graph, or be about to read it. What
+    was written there more than `GRACE_MS` after it was let go is surely another graph's: a prefix
+    may be spelt as a prefix and a generation's name are.
 
     Args:
         found: of the graph that was dropped.
@@ -68,7 +70,8 @@ def remove_all(found: LetGo, *, now_ms: int, grace_ms: int = GRACE_MS) -> Pruned
         grace_ms: how long nothing must have been written there, nor they have been let go.
 
     Returns:
-        what was removed; None: it is too early. Cut short, the next call goes on.
+        what was removed; None: it is too early, or another graph's. Cut short, the next call
+        goes on.
 
     Raises:
         CheckpointError: the place cannot be read or written.
@@ -78,7 +81,8 @@ def remove_all(found: LetGo, *, now_ms: int, grace_ms: int = GRACE_MS) -> Pruned
     files = place.files()
     every = (*parts.values(), files.values())
     written = [stored.written_ms for there in every for stored in there]
-    if max([found.since_ms, *written]) > now_ms - grace_ms:
+    newest_ms = max(written, default=0)
+    if max(found.since_ms, newest_ms) > now_ms - grace_ms or newest_ms > found.since_ms + GRACE_MS:
         return None
     for checkpoint in parts:
         place.remove(checkpoint)

@@ -110,5 +110,6 @@ def _of_dropped(each: _Dropped, grace_hours: float) -> str:
         )
     return (
         f"{each.generation} is dropped: its {count} stay until {grace_hours:g} hours after the "
-        "drop, or after the last was written"
+        "drop, or after the last was written; what was written a day after the drop is another "
+        "graph's, and stays"
     )

@@ -118,7 +118,9 @@ async def drop(
     # Also of a drop that was cut short: what was said then holds.
     before = generation.usable or bool(generation.let_go_ms)
     go = before if keep_checkpoints is None else not keep_checkpoints
-    let_go_ms = (generation.let_go_ms or time.time_ns() // 10**6) if go else 0
+    # Workers may write until it is dropped: only then the time of the first word holds.
+    said_ms = generation.let_go_ms if generation.state == "dropped" else 0
+    let_go_ms = (said_ms or time.time_ns() // 10**6) if go else 0
     if generation.state == "dropped":
         if let_go_ms != generation.let_go_ms:
             said = msgspec.structs.replace(generation, let_go_ms=let_go_ms)

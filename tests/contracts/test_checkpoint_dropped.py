@@ -71,20 +71,22 @@ def test_all_of_it_goes_and_graphs_beside_it_and_of_longer_names_stay(
     kept = {place: (filled(place, store), contents(place)) for place in (live, longer)}
     size = sum(stored.size for stored in dropped.files().values())
     count = len(dropped.files())
-    done = remove_all(LetGo(dropped, 1), now_ms=later(), grace_ms=HOUR_MS)
+    done = remove_all(LetGo(dropped, later(-2)), now_ms=later(), grace_ms=HOUR_MS)
     assert done == Pruned(IDS, count, size)
     assert contents(dropped) == ([], {})
     for place, (made, before) in kept.items():
         assert contents(place) == before
         assert check_files(place, made) == []
-    assert remove_all(LetGo(dropped, 1), now_ms=later(), grace_ms=HOUR_MS) == Pruned((), 0, 0)
+    assert remove_all(LetGo(dropped, later(-2)), now_ms=later(), grace_ms=HOUR_MS) == Pruned(
+        (), 0, 0
+    )
 
 
 def test_the_first_one_goes_without_those_beside_it(url: str, graph: str, store: Path):
     live, heir = Place(url, graph), Place(url, f"{graph}.heir")
     filled(live, store)
     made, before = filled(heir, store), contents(heir)
-    assert remove_all(LetGo(live, 1), now_ms=later(), grace_ms=HOUR_MS)
+    assert remove_all(LetGo(live, later(-2)), now_ms=later(), grace_ms=HOUR_MS)
     assert contents(live) == ([], {})
     assert contents(heir) == before
     assert check_files(heir, made) == []
@@ -95,7 +97,7 @@ def test_while_anything_there_is_young_all_of_it_stays(url: str, graph: str, sto
     place = Place(url, f"{graph}.try")
     filled(place, store)
     before = contents(place)
-    assert remove_all(LetGo(place, 1), now_ms=later(0), grace_ms=HOUR_MS) is None
+    assert remove_all(LetGo(place, later(-2)), now_ms=later(0), grace_ms=HOUR_MS) is None
     assert contents(place) == before
 
 
@@ -121,12 +123,22 @@ def test_a_young_manifest_or_file_alone_keeps_the_rest(store: Path, tmp_path: Pa
         if file.is_file() and file != chosen:
             os.utime(file, (old_s, old_s))
     before = contents(place)
-    assert remove_all(LetGo(place, 1), now_ms=later(0), grace_ms=HOUR_MS) is None
+    assert remove_all(LetGo(place, later(-2)), now_ms=later(0), grace_ms=HOUR_MS) is None
     assert contents(place) == before
     os.utime(chosen, (old_s, old_s))
-    assert remove_all(LetGo(place, 1), now_ms=later(0), grace_ms=HOUR_MS)
+    assert remove_all(LetGo(place, later(-2)), now_ms=later(0), grace_ms=HOUR_MS)
     assert not root.exists(), "no empty folders are left"
     assert root.parent.exists()
+
+
+def test_what_another_graph_has_written_there_since_stays(store: Path, tmp_path: Path):
+    """Of a name that was dropped there is nobody left who writes: "graph.try" is a prefix, too."""
+    place = Place(str(tmp_path / "place"), "graph.try")
+    filled(place, store)
+    before = contents(place)
+    since_ms = later(-25)
+    assert remove_all(LetGo(place, since_ms), now_ms=later(48), grace_ms=HOUR_MS) is None
+    assert contents(place) == before
 
 
 class EndedError(Exception):
@@ -154,9 +166,9 @@ def test_cut_short_anywhere_it_goes_on_and_never_lists_what_is_not_whole(
     filled(place, store)
     place.left = after
     with pytest.raises(EndedError):
-        remove_all(LetGo(place, 1), now_ms=later(), grace_ms=HOUR_MS)
+        remove_all(LetGo(place, later(-2)), now_ms=later(), grace_ms=HOUR_MS)
     whole = Place(place.url, "graph.try")
     left = [whole.manifest(each, "shoppers", 0) for each in whole.ids()]
     assert check_files(whole, [each for each in left if each]) == []
-    assert remove_all(LetGo(whole, 1), now_ms=later(), grace_ms=HOUR_MS)
+    assert remove_all(LetGo(whole, later(-2)), now_ms=later(), grace_ms=HOUR_MS)
     assert contents(whole) == ([], {})

@@ -149,7 +149,8 @@ def test_a_worker_that_completes_a_checkpoint_removes_them(settings: Settings, t
     places = keep(settings, tmp_path, "try", "strict")
     for file in (tmp_path / "place").rglob("*"):
         os.utime(file, (time.time() - 25 * 3_600,) * 2)
-    record = generation_record(Generation(name="try", state="dropped", let_go_ms=1))
+    said_ms = int((time.time() - 25 * 3_600) * 1000)
+    record = generation_record(Generation(name="try", state="dropped", let_go_ms=said_ms))
     asyncio.run(generation_log.write(settings, record))
     place = place_of_generation(settings, "live")
     for stage in ("shoppers", "queries", "products"):

@@ -143,7 +143,8 @@ def test_the_schedule_removes_what_a_dropped_graph_left_and_survives_that_it_can
             raise BrokerError("no Kafka answers")
         kind = Unreachable if broken == "place" else Place
         names = ("try", "young", "none")
-        return {n: LetGo(kind(str(tmp_path / "place"), f"graph.{n}"), 1) for n in names}
+        said_ms = int((time.time() - 25 * 3_600) * 1000)
+        return {n: LetGo(kind(str(tmp_path / "place"), f"graph.{n}"), said_ms) for n in names}
 
     held = {number: partition(tmp_path / "live", number) for number in (0, 1)}
     made = keeper(tmp_path, held, checkpoint_url=str(tmp_path / "place"))
