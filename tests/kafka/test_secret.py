@@ -30,8 +30,10 @@ def test_another_secret_is_refused_until_it_is_said_that_it_holds(
     assert len(read_all(settings, "events")) == 1
     call(settings, "forget", "ann", "--wait", "0", code=1)
     assert len(read_all(settings, "erasures", 1)) == 1
-    with Router(other.with_(allow_empty_store=True)):
+    with Router(other.with_(allow_empty_store=True)) as router:
         wait_until(lambda: len(read_all(settings, "events")) == 2, "routed under the other one")
+        router.stop()
+        assert "is another one than before" in router.said(), "nobody does so unnoticed"
     with Router(settings) as router:
         assert router.wait() == SET_UP_WRONG
     call(other, "forget", "ann", "--wait", "0", code=1)
