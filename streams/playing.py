@@ -34,7 +34,7 @@ async def stand(settings: Settings, topics: Iterable[str], *, partitions: int = 
         BrokerError: no broker answers.
         TopicError: one is missing.
     """
-    wanted = list(topics)
+    wanted = list(dict.fromkeys(topics))
     there = await admin.describe(settings.kafka, wanted, options=options(settings))
     missing = [name for name in wanted if name not in there]
     if missing and not partitions:

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from streams.__main__ import app
 from streams.broker import admin
 from streams.errors import TopicError
+from streams.playing import stand
+from streams.settings import Settings
 from streams.topics import Names, plan, recreated
 
 
@@ -139,6 +141,14 @@ def test_playing_to_topics_that_are_missing(
         assert f"no topic {events} and no topic {products}" in told.stderr
         assert "--partitions" in told.stderr
         assert not there
+
+
+def test_a_topic_for_both_kinds_of_records_is_made_once(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings, name = Settings(kafka=kafka), f"{topic_prefix}.shop"
+    asyncio.run(stand(settings, [name, name], partitions=2))
+    assert asyncio.run(admin.describe(kafka, [name]))[name].partitions == 2
 
 
 @pytest.mark.parametrize("order", ["checkpoint create", "model backfill --rate 5"])
