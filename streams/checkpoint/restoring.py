@@ -12,6 +12,7 @@ from streams.checkpoint.place import Place
 from streams.errors import CheckpointError, DamagedCheckpointError, StateError
 from streams.process.status import stage_folder
 from streams.settings import Settings
+from topology.store.removal import remove_left
 
 _AT_ONCE: Final = 4
 
@@ -58,6 +59,7 @@ def _stands(settings: Settings, target: Path, part: Manifest) -> bool:
     why = unfit(part, graph=settings.graph)
     if why:
         raise CheckpointError(f"{part.stage}/{part.partition} of {part.checkpoint} {why}")
+    remove_left(target)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     if not is_copy(target, part):

@@ -22,6 +22,7 @@ from streams.totals.tables import TABLES
 from tests.contracts.test_checkpoint_place import fresh, manifest
 from tests.s3 import serving
 from tests.unit.streams.test_owner import Counting, told
+from topology.store.layout import ROCKSDICT_FILE
 from topology.store.rocksdb import RocksStore
 
 PARTITIONS = 3
@@ -294,6 +295,16 @@ def test_a_look_at_what_was_restored_leaves_it_as_it_is(folder: Place, tmp_path:
     with RocksStore(target(settings, 0), TABLES, read_only=True) as store:
         assert store.scan("totals")
     assert restore_all(settings, folder, parts) == 1
+
+
+def test_what_a_look_leaves_where_a_store_was_is_no_store(folder: Place, tmp_path: Path):
+    """A look that was killed, or one of an older program: it takes that away itself otherwise."""
+    parts = put(folder, tmp_path, ID, 40)
+    settings = settings_in(tmp_path, folder.url)
+    target(settings, 0).mkdir(parents=True)
+    (target(settings, 0) / ROCKSDICT_FILE).write_text("{}")
+    assert restore_all(settings, folder, parts) == 0
+    are_whole(settings, parts)
 
 
 def test_of_another_checkpoint_nothing_is_taken_for_this_one(folder: Place, tmp_path: Path):
