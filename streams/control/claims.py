@@ -9,7 +9,7 @@ later loads what its settings name. The record with key `backfill` says how fast
 again what older bundles said; it stands for all who run and who start later. One with key
 `checkpoint` asks all who run then for a checkpoint of their partitions. A record with key
 `source/<topic>` holds the id that a source topic had when ROUTE read it first, one with key
-`secret` a check of the secret that it had (`secret.py`). What there is of
+`secret/<check>` or `secret` a check of the secret that it had (`secret.py`). What there is of
 generations of the graph stands there too (`generations.py`).
 """
 
@@ -26,7 +26,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.control.generations import Generations
 from streams.control.secret import KEY as SECRET
-from streams.control.secret import value_of
+from streams.control.secret import first_record, value_of
 from streams.errors import BrokerError
 from streams.kafka.producer import Producer
 from streams.topics import Names
@@ -193,8 +193,24 @@ class Control:
         """Note the id of a source topic (full name), for every ROUTE process that starts later."""
         await self._producer.send_one(TOPIC, _SOURCE + topic.encode(), topic_id.encode())
 
-    async def note_secret(self, secret: bytes) -> None:
-        """Note a check of the secret, for all who have one."""
+    async def note_secret(self, secret: bytes) -> bytes:
+        """Note a check of the secret, for all who have one; the first that anybody noted.
+
+        Raises:
+            BrokerError: Kafka does not answer in time.
+        """
+        await self._producer.send_one(TOPIC, *first_record(secret))
+        try:
+            async with asyncio.timeout(_TIMEOUT_S), self._changed:
+                await self._changed.wait_for(lambda: self.generations.secret)
+        except TimeoutError as error:
+            raise BrokerError(
+                f"what was written to {self._tp.topic} does not come back: is Kafka up?"
+            ) from error
+        return self.generations.secret
+
+    async def replace_secret(self, secret: bytes) -> None:
+        """Note a check of the secret in place of any that was noted before."""
         await self._producer.send_one(TOPIC, SECRET, value_of(secret))
 
     async def claim(self, stage: str, partitions: Iterable[int]) -> dict[int, Claim]:

@@ -27,6 +27,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from streams.control.secret import FIRST as FIRST_SECRET
 from streams.control.secret import KEY as SECRET
 from streams.errors import SettingsError, StateError
 from streams.settings import RULES, STAGES, Settings
@@ -180,6 +181,8 @@ class Generations:
                 self.serving = _decode_serving(value)
             elif key == SECRET:
                 self.secret = value
+            elif key.startswith(FIRST_SECRET):
+                self.secret = self.secret or value
             elif key.startswith(_GENERATION):
                 self._take(key, _decode_generation(value))
             else:

@@ -12,6 +12,9 @@ from streams.errors import SettingsError
 from streams.privacy import pseudonym
 
 KEY: Final = b"secret"
+FIRST: Final = b"secret/"
+"""Begins the key of a check that counts unless another was noted before it; a key for each, since
+compaction keeps the last record of one."""
 _ROLE: Final = "secret"
 
 
@@ -20,11 +23,17 @@ def value_of(secret: bytes) -> bytes:
     return pseudonym(secret, "", _ROLE).encode()
 
 
+def first_record(secret: bytes) -> tuple[bytes, bytes]:
+    """Key and value of a check that counts if it is the first."""
+    value = value_of(secret)
+    return FIRST + value, value
+
+
 def refuse_other(noted: bytes, secret: bytes, topic: str) -> None:
     """Raise unless this is the secret that was noted, or none was noted so far.
 
     Args:
-        noted: value under `KEY`; b"": there is none.
+        noted: value that counts; b"": there is none.
         secret: of these settings.
         topic: full name of the control topic, for people.
 

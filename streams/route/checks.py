@@ -88,18 +88,18 @@ async def check_sources(
 
 
 async def _check_secret(settings: Settings, control: Control) -> None:
-    noted, secret = control.generations.secret, settings.key()
-    if not settings.allow_empty_store:
-        refuse_other(noted, secret, settings.topic(TOPIC))
+    secret = settings.key()
+    noted = control.generations.secret or await control.note_secret(secret)
     if noted == value_of(secret):
         return
-    if noted:
-        log.warning(
-            "CARTOGRAPH_SECRET is another one than before, and CARTOGRAPH_ALLOW_EMPTY_STORE lets "
-            "it hold from now on: all shoppers are new ones. If that is not meant, stop ROUTE, set "
-            "the graph's secret and start it so once, then take CARTOGRAPH_ALLOW_EMPTY_STORE away"
-        )
-    await control.note_secret(secret)
+    if not settings.allow_empty_store:
+        refuse_other(noted, secret, settings.topic(TOPIC))
+    log.warning(
+        "CARTOGRAPH_SECRET is another one than before, and CARTOGRAPH_ALLOW_EMPTY_STORE lets it "
+        "hold from now on: all shoppers are new ones. If that is not meant, stop ROUTE, set the "
+        "graph's secret and start it so once, then take CARTOGRAPH_ALLOW_EMPTY_STORE away"
+    )
+    await control.replace_secret(secret)
 
 
 def begins(

@@ -1,7 +1,16 @@
 """Another secret than the graph's pseudonyms were made with is refused on a real Kafka."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
+from streams.control.claims import Control
+from streams.errors import SettingsError
+from streams.kafka import connection
+from streams.kafka.producer import Producer
+from streams.route.checks import check_sources
+from streams.settings import Settings
 from streams.worker.process import SET_UP_WRONG
 from tests.kafka.generations import call
 from tests.kafka.helpers import read_all, wait_until
@@ -37,3 +46,30 @@ def test_another_secret_is_refused_until_it_is_said_that_it_holds(
     with Router(settings) as router:
         assert router.wait() == SET_UP_WRONG
     call(other, "forget", "ann", "--wait", "0", code=1)
+
+
+def test_of_two_that_start_at_once_with_different_secrets_one_is_refused(
+    kafka: str, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = shop(kafka, topic_prefix, tmp_path)
+    have_read, note = asyncio.Barrier(2), Control.note_secret
+
+    async def together(control: Control, secret: bytes) -> bytes:
+        await have_read.wait()
+        return await note(control, secret)
+
+    async def start(one: Settings) -> None:
+        producer = Producer(one.kafka, one.names, connection.options(one))
+        await producer.start()
+        try:
+            await check_sources(one, producer, {})
+        finally:
+            await producer.stop()
+
+    async def both() -> list[BaseException | None]:
+        starts = (start(settings), start(settings.with_(secret=OTHER)))
+        return await asyncio.gather(*starts, return_exceptions=True)
+
+    monkeypatch.setattr(Control, "note_secret", together)
+    ends = asyncio.run(both())
+    assert {type(each) for each in ends} == {type(None), SettingsError}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.control.generations import Generations
-from streams.control.secret import KEY, refuse_other, value_of
+from streams.control.secret import KEY, first_record, refuse_other, value_of
 from streams.errors import SettingsError
 from streams.privacy import EVENT, ORDER, QUERY, RECEIPT, SESSION, SHOPPER, pseudonym
 
@@ -28,6 +28,18 @@ def test_what_is_noted_is_nobodys_pseudonym_and_no_part_of_the_secret(secret: by
     assert noted.decode() not in {*of_nobody, pseudonym(secret, "", RECEIPT)}
     assert len(noted) == 22
     assert noted not in secret
+
+
+def test_of_several_that_were_noted_at_once_the_first_counts_until_it_is_replaced():
+    known = Generations()
+    one, other = first_record(b"one secret"), first_record(b"another")
+    assert one[0] != other[0], "or compaction would leave the later one alone"
+    assert known.take(*one)
+    assert known.take(*other)
+    assert known.secret == value_of(b"one secret")
+    assert known.take(KEY, b"third")
+    assert known.take(*other)
+    assert known.secret == b"third"
 
 
 def test_generations_know_what_was_noted_last():
