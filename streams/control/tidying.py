@@ -71,7 +71,8 @@ def owners(
 ) -> list[tuple[str, Settings, str]]:
     """Generation, its settings and logical topic of all that is to be tidied, each topic once.
 
-    A generation built from totals has the first one's `searched` and `bought`.
+    A generation built from totals has the first one's `searched` and `bought`: where it is named
+    alone, so that its user may have the rights of it alone, they are left to the first.
 
     Raises:
         StateError: the settings name a generation that there is not.
@@ -82,7 +83,7 @@ def owners(
     by_name: dict[str, tuple[str, Settings, str]] = {}
     for generation in chosen:
         own = settings_of(base, generation)
-        for topic in wanted:
+        for topic in (each for each in wanted if not named or each in own.names.owned()):
             by_name.setdefault(own.topic(topic), (generation.name, own, topic))
     return list(by_name.values())
 

@@ -6,6 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli.setup import topics
+from streams.control.generations import Generation, Generations, generation_record
+from streams.control.tidying import TOPICS, owners
 from streams.rights import ORDERS, PARTS, REPLAY, RETRY, SERVE, SHOP, SWAP, TIDY, rights
 from streams.settings import STAGES, Settings
 
@@ -31,6 +33,17 @@ def test_rights_of_a_graph_beside_the_first_are_those_of_its_own_topics(base, wi
     stages = {*STAGES} - without
     assert changed == owned | {settings.group(stage) for stage in stages}
     assert all(name.startswith("graph.g1.") for name in changed)
+
+
+@pytest.mark.parametrize("base", ["events", "totals"])
+def test_who_tidies_one_graph_may_write_all_that_it_tidies(base):
+    known, settings = Generations(), Settings(generation="g1", generation_base=base)
+    assert known.take(*generation_record(Generation(name="g1", base=base, state="built")))
+    tidied = {own.topic(topic) for _, own, topic in owners(settings, known, TOPICS)}
+    assert tidied
+    assert tidied <= {
+        each.name for each in rights(settings) if (each.part, each.operation) == (TIDY, "WRITE")
+    }
 
 
 @pytest.mark.parametrize("name", ["", "g1"])
