@@ -165,3 +165,12 @@ def test_dead_letters_are_those_of_route_and_of_the_stages_of_what_answers(swapp
     assert [each["letter"]["stage"] for each in said] == ["graph"]
     call(swapped, "dead-letters", "drop", "--stage", "graph")
     assert letters(swapped) == {of_route}
+
+
+def test_a_prefix_that_is_a_generations_name_is_refused(base: Settings):
+    dropped = Generation(name="old", state="dropped")
+    asyncio.run(generation_log.write(base, generation_record(dropped)))
+    for name in ("try", "old"):
+        said = call(base.with_(prefix=f"{base.prefix}.{name}"), "topics", "apply", code=2)
+        assert f"{base.prefix}.{name} is the name of generation {name!r}" in said
+    call(base.with_(prefix=f"{base.prefix}.other"), "topics", "apply")
