@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from streams.graph.facts import Verdict, encode_verdict
 from streams.graph.stage import GraphStage, build_graph
-from streams.totals.messages import (
-    Claimed,
-    Why,
-    With,
-    decode_claimed,
-    decode_why,
-    decode_with,
-    encode,
-)
+from streams.totals import messages
+from streams.totals.messages import Claimed, Why, With, encode
 from tests.one_partition import OnePartition, Tell, left, small_ontology
 from topology.check import check
 from topology.claims import Told, weigh
@@ -182,7 +175,7 @@ class Oracle:
 
     def whys(self, *keys: tuple[bytes, ...]) -> list[Why]:
         return [
-            decode_why(payload)
+            messages.decode_why(payload)
             for key in keys
             for _, payloads in self.sums.get(key, {}).values()
             for payload in payloads
@@ -230,7 +223,7 @@ class Oracle:
         head, pairs = PRODUCTS[0], {}
         for key, weeks in self.sums.items():
             if key[1] == b"c" and weeks:
-                newest = decode_with(weeks[max(weeks)][1][0])
+                newest = messages.decode_with(weeks[max(weeks)][1][0])
                 pairs[key] = self.total(*key), newest
         kinds: dict[str, int] = defaultdict(int)
         for n, told in pairs.values():
@@ -258,7 +251,7 @@ class Oracle:
         for key, weeks in self.sums.items():
             if key[1] == b"f" and weeks:
                 tail, source = key[3].decode(), key[4].decode()
-                groups[key[0], key[2]][tail, source] = decode_claimed(weeks[0][1][0])
+                groups[key[0], key[2]][tail, source] = messages.decode_claimed(weeks[0][1][0])
         for (head, relation), sides in groups.items():
             told = [Told(*name, c.score, c.verdict) for name, c in sides.items()]
             weighed = weigh(told, clash=lambda *_: True, agree_accept=SETTINGS.agree_accept)
@@ -288,7 +281,7 @@ class Oracle:
             if key[1] == b"k":
                 kinds[key[2]][key[3].decode()] = weeks[0][0]
                 for payload in weeks[0][1]:
-                    seen[key[2]].update(decode_why(payload).products)
+                    seen[key[2]].update(messages.decode_why(payload).products)
         for phrase, told in kinds.items():
             n, parent = sum(told.values()), "type:unknown"
             if n < SETTINGS.type_support:
