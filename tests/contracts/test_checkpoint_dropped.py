@@ -3,7 +3,6 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,8 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import LetGo, Pruned, remove_all
 from streams.checkpoint.restoring import check_files
 from tests.contracts.test_checkpoint_place import HOUR_MS, fresh, manifest
-from tests.s3 import SERVERS, serving
 
 IDS = ("20261105T120000Z", "20261105T130000Z")
-
-
-@pytest.fixture(scope="module", params=["folder", *SERVERS])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("place")
-    if request.param == "folder":
-        yield str(folder / "checkpoints")
-        return
-    with serving(request.param, folder) as found:
-        yield found
 
 
 @pytest.fixture

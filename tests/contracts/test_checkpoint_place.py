@@ -17,26 +17,13 @@ from streams.checkpoint.place import Place
 from streams.checkpoint.pruning import manifests, prune
 from streams.checkpoint.restoring import check_files
 from streams.errors import CheckpointError, DamagedCheckpointError
-from tests.s3 import SERVERS, serving
+from tests.s3 import serving
 from topology.store.layout import LAYOUT_VERSION, ROCKSDICT_FILE
 from topology.store.rocksdb import RocksStore
 
 TABLES = ("meta", "totals")
 ROWS = 3_000
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture(
-    scope="module",
-    params=["folder", *(pytest.param(name, marks=pytest.mark.slow) for name in SERVERS)],
-)
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("place")
-    if request.param == "folder":
-        yield str(folder / "checkpoints")
-        return
-    with serving(request.param, folder) as found:
-        yield found
 
 
 @pytest.fixture
